@@ -1,0 +1,49 @@
+"""Run the product on its own PostgreSQL and Valkey where none are configured.
+
+Nothing here imports Django: the runtime stands before the settings, which read only the environment it fills.
+"""
+
+import os
+import sys
+from pathlib import Path
+
+from backoffice.runtime.problems import ServiceProblem
+
+__all__ = ["ServiceProblem", "data_folder", "ensure_services", "restart_embedded_postgres"]
+
+CHECKOUT = Path(__file__).resolve().parent.parent.parent
+
+
+def data_folder() -> Path:
+    """Return the folder that holds everything this installation keeps (`BACKOFFICE_DATA`, else `var/` in the checkout)."""
+    return Path(os.environ.get("BACKOFFICE_DATA") or CHECKOUT / "var").expanduser().resolve()
+
+
+def ensure_services(*, need_broker: bool = True) -> None:
+    """Fill DATABASE_URL, DATABASE_OWNER_URL, BROKER_URL and the secrets where the environment leaves them open.
+
+    Starts the embedded servers, or attaches to those another process of this data folder runs. They stop when the last
+    process that called this has ended, however it ended. Raises ServiceProblem with a sentence and a remedy.
+    """
+    from backoffice.runtime import secret_file
+    from backoffice.runtime.postgres import EmbeddedPostgres
+    from backoffice.runtime.service import hold
+    from backoffice.runtime.valkey import EmbeddedValkey
+
+    if sys.version_info < (3, 11):
+        raise ServiceProblem("Python 3.11 or newer is needed.", "Run `make setup` with a newer python3 on the PATH.")
+    folder = data_folder()
+    embedded = not os.environ.get("DATABASE_URL")
+    secret_file.load_or_create(folder, announce=not embedded)
+    if embedded:
+        os.environ.update(hold(EmbeddedPostgres(folder)))
+    if need_broker and not os.environ.get("BROKER_URL"):
+        os.environ.update(hold(EmbeddedValkey(folder)))
+
+
+def restart_embedded_postgres() -> None:
+    """Ask the keeper of the embedded PostgreSQL to restart it (fast shutdown, then start); returns at once."""
+    from backoffice.runtime.postgres import EmbeddedPostgres
+    from backoffice.runtime.service import restart
+
+    restart(EmbeddedPostgres(data_folder()))

@@ -1,0 +1,101 @@
+"""Give every test session a database of its own on the real server.
+
+A session takes the first free slot, so that several may run beside each other. The database of a slot is kept for the
+next session as long as the migrations are the same and no test has flushed it.
+"""
+
+import fcntl
+import hashlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from backoffice.runtime import data_folder
+
+CHECKOUT = Path(__file__).parent
+SLOT_VARIABLE = "BACKOFFICE_TEST_SLOT"
+SLOTS = 32
+_slot_lock: list[int] = []
+_flushed: list[str] = []
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Take a slot; workers of xdist inherit it from their controller."""
+    if SLOT_VARIABLE in os.environ and hasattr(config, "workerinput"):
+        return
+    folder = data_folder() / "run"
+    folder.mkdir(parents=True, exist_ok=True)
+    for number in range(SLOTS):
+        descriptor = os.open(folder / f"test-{number}.slot", os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(descriptor)
+            continue
+        _slot_lock.append(descriptor)
+        os.environ[SLOT_VARIABLE] = str(number)
+        return
+    pytest.exit(f"{SLOTS} test sessions already run on this data folder.", returncode=3)
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Notice tests that flush: what migrations wrote is gone afterwards, so the database cannot serve the next session."""
+    marker = item.get_closest_marker("django_db")
+    transactional = marker is not None and (marker.kwargs.get("transaction") or (marker.args and marker.args[0]))
+    if transactional or "transactional_db" in getattr(item, "fixturenames", ()):
+        _flushed.append(item.nodeid)
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: None) -> None:
+    """Name the test database after the slot (and, with xdist, the worker)."""
+    from django.conf import settings
+
+    database = settings.DATABASES["default"]
+    name = database.setdefault("TEST", {}).get("NAME") or f"test_{database['NAME']}"
+    database["TEST"]["NAME"] = f"{name}_{os.environ[SLOT_VARIABLE]}"
+
+
+@pytest.fixture(scope="session")
+def django_db_createdb(request: pytest.FixtureRequest, django_db_modify_db_settings: None) -> bool:
+    """Make the database anew when asked to, or when the one at hand was made by other migrations or has been flushed."""
+    return bool(request.config.getvalue("create_db")) or _comment() != _migrations_digest()
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, request: pytest.FixtureRequest) -> Iterator[None]:
+    """Mark the database with the migrations that made it, and unmark it once a test has flushed it."""
+    if not request.config.getvalue("reuse_db"):
+        yield
+        return
+    _comment(write=_migrations_digest())
+    yield
+    if _flushed:
+        _comment(write="flushed")
+
+
+def _comment(write: str | None = None) -> str:
+    """Read (or write) the comment on the test database, over a connection of its own."""
+    from django.conf import settings
+    from django.db import connection
+
+    name = settings.DATABASES["default"]["TEST"]["NAME"]
+    parameters = {**connection.get_connection_params(), "dbname": settings.DATABASES["default"].get("MAINTENANCE", "postgres")}
+    wanted = {key: value for key, value in parameters.items() if key in {"host", "port", "user", "password", "dbname"}}
+    with psycopg.connect(**wanted, autocommit=True) as own:
+        if write is not None:
+            own.execute(psycopg.sql.SQL("COMMENT ON DATABASE {} IS {}").format(psycopg.sql.Identifier(name), write))
+            return write
+        row = own.execute("SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = %s", [name]).fetchone()
+        return (row[0] if row else None) or ""
+
+
+def _migrations_digest() -> str:
+    digest = hashlib.sha256()
+    for path in sorted(CHECKOUT.glob("*/**/migrations/*.py")):
+        if ".venv" not in path.parts:
+            digest.update(path.read_bytes())
+    return digest.hexdigest()
