@@ -1,0 +1,20 @@
+"""Read the clock at the edge, and nowhere else: verbs take `at`."""
+
+from datetime import UTC, datetime
+
+from django.utils.dateparse import parse_datetime
+
+
+def now() -> datetime:
+    """Return the present instant in UTC. For commands, views and tasks only; a verb that calls this is a defect."""
+    return datetime.now(UTC)
+
+
+def parse_at(text: str | None) -> datetime:
+    """Return the instant of an ISO 8601 text (UTC when it names no zone), or now when there is none; raises ValueError."""
+    if not text:
+        return now()
+    parsed = parse_datetime(text) or parse_datetime(text + "T00:00:00")
+    if parsed is None:
+        raise ValueError(f"{text!r} is not an ISO 8601 date or time, such as 2026-11-21T09:30:00Z.")
+    return parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)

@@ -1,0 +1,41 @@
+"""Request id in and out, and each staff member's time zone."""
+
+import re
+import zoneinfo
+from collections.abc import Callable
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+
+from backoffice.kit.ids import new_id
+
+_SAFE_ID = re.compile(r"[A-Za-z0-9_\-]{8,64}")
+
+
+class RequestIdMiddleware:
+    """Take a well-formed X-Request-Id from the caller or make one; errors and logs carry it."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        given = request.headers.get("X-Request-Id", "")
+        request.request_id = given if _SAFE_ID.fullmatch(given) else new_id("req")  # type: ignore[attr-defined]
+        response = self.get_response(request)
+        response["X-Request-Id"] = request.request_id  # type: ignore[attr-defined]
+        return response
+
+
+class StaffTimeZoneMiddleware:
+    """Show times in the operator's zone; the database and the API keep UTC."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if request.path.startswith("/api/"):
+            return self.get_response(request)
+        name = request.session.get("time_zone") or settings.STAFF_TIME_ZONE
+        with timezone.override(zoneinfo.ZoneInfo(name)):
+            return self.get_response(request)

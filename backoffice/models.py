@@ -1,0 +1,8 @@
+"""Index of the models of the project's own rooms; rooms keep the label `backoffice`."""
+
+from backoffice.kit.approvals import Approval  # noqa: F401
+from backoffice.kit.idempotency import IdempotencyRecord  # noqa: F401
+from backoffice.kit.outbox import Event, EventConsumption  # noqa: F401
+from backoffice.kit.states import StateChange  # noqa: F401
+from backoffice.partners.models import ApiKey, Partner  # noqa: F401
+from backoffice.staff.models import AuditEntry  # noqa: F401

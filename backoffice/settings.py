@@ -1,0 +1,231 @@
+"""Configure the project from the environment, in reading order.
+
+Identity, apps, database, time, security, money, rails, queues, admin, API, logging. Nothing secret has a default here: the
+embedded runtime writes its own secrets into the data folder, everybody else sets them.
+"""
+
+import os
+import sys
+from pathlib import Path
+
+import environ
+
+env = environ.Env()
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+# --- identity -----------------------------------------------------------------------------------------------------------
+DEBUG = env.bool("DEBUG", default=False)
+SECRET_KEY = env("SECRET_KEY", default="")
+ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]", "testserver"])
+CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
+ENVIRONMENT_LABEL = env("ENVIRONMENT_LABEL", default="Sandbox")
+DATA_DIR = Path(env("BACKOFFICE_DATA", default=str(BASE_DIR / "var"))).resolve()
+ROOT_URLCONF = "backoffice.urls"
+WSGI_APPLICATION = "backoffice.wsgi.application"
+ASGI_APPLICATION = "backoffice.asgi.application"
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# --- apps ---------------------------------------------------------------------------------------------------------------
+INSTALLED_APPS = [
+    "unfold",
+    "unfold.contrib.filters",
+    "unfold.contrib.forms",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "servestatic.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "django.contrib.humanize",
+    "django_celery_beat",
+    "rest_framework",
+    "django_filters",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "pgtrigger",
+    "backoffice.apps.BackofficeConfig",
+    "payouts.apps.PayoutsConfig",
+    "billing.apps.BillingConfig",
+    "fraud.apps.FraudConfig",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "servestatic.middleware.ServeStaticMiddleware",
+    "backoffice.kit.middleware.RequestIdMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "backoffice.kit.middleware.StaffTimeZoneMiddleware",
+]
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    }
+]
+
+# --- database -----------------------------------------------------------------------------------------------------------
+# Two roles: one migrates and owns the tables, one works and may neither update nor delete ledger rows. Where only one URL
+# is given, it serves as both and a system check says so.
+OWNER_COMMANDS = {"migrate", "test", "flush", "sqlmigrate", "createcachetable", "pgtrigger", "dbshell"}
+DATABASE_APP_ROLE = env("DATABASE_APP_ROLE", default="backoffice_app")
+_works_as_owner = env("BACKOFFICE_DB_ROLE", default="app") == "owner" or (
+    len(sys.argv) > 1 and sys.argv[1] in OWNER_COMMANDS
+)
+_url_variable = "DATABASE_OWNER_URL" if _works_as_owner and "DATABASE_OWNER_URL" in os.environ else "DATABASE_URL"
+DATABASES = {"default": env.db_url(_url_variable, default="postgresql:///backoffice")}
+DATABASES["default"]["ATOMIC_REQUESTS"] = False
+DATABASES["default"].setdefault("OPTIONS", {})
+# Timeouts bound every wait: a statement of the web or a worker that runs longer is a defect (reliability.md F14); long jobs raise theirs.
+DATABASES["default"]["OPTIONS"].setdefault(
+    "options", "-c lock_timeout=10s -c idle_in_transaction_session_timeout=120s -c timezone=UTC"
+)
+CONN_MAX_AGE_SECONDS = env.int("CONN_MAX_AGE", default=0)
+if env.bool("DB_POOL", default=False):
+    DATABASES["default"]["OPTIONS"]["pool"] = {"min_size": 1, "max_size": env.int("DB_POOL_SIZE", default=8)}
+else:
+    DATABASES["default"]["CONN_MAX_AGE"] = CONN_MAX_AGE_SECONDS
+PGTRIGGER_MIGRATIONS = True
+# Several test runs on one server need databases of their own.
+DATABASES["default"]["TEST"] = {"NAME": env("TEST_DATABASE_NAME", default="test_backoffice")}
+
+# --- time and language --------------------------------------------------------------------------------------------------
+USE_TZ = True
+TIME_ZONE = "UTC"
+STAFF_TIME_ZONE = env("STAFF_TIME_ZONE", default="Europe/Paris")
+LANGUAGE_CODE = "en"
+USE_I18N = False
+
+# --- security -----------------------------------------------------------------------------------------------------------
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+LOGIN_URL = "/admin/login/"
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+SESSION_COOKIE_AGE = 12 * 3600
+SECURE_COOKIES = env.bool("SECURE_COOKIES", default=False)
+SESSION_COOKIE_SECURE = SECURE_COOKIES
+CSRF_COOKIE_SECURE = SECURE_COOKIES
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_REFERRER_POLICY = "same-origin"
+SECURE_HSTS_SECONDS = env.int("HSTS_SECONDS", default=0)
+X_FRAME_OPTIONS = "DENY"
+# Alpine (inside Unfold) needs unsafe-eval and inline styles; API and documents stay strict through their own decorators.
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": ["'none'"],
+        "script-src": ["'self'", "'unsafe-eval'"],
+        "style-src": ["'self'", "'unsafe-inline'"],
+        "img-src": ["'self'", "data:"],
+        "font-src": ["'self'"],
+        "connect-src": ["'self'"],
+        "form-action": ["'self'"],
+        "frame-ancestors": ["'none'"],
+        "base-uri": ["'self'"],
+    }
+}
+# Key ring of the encrypted fields: "id:base64key,id:base64key"; the first encrypts, all decrypt.
+FIELD_KEYS = env("FIELD_KEYS", default="")
+BLIND_INDEX_KEY = env("BLIND_INDEX_KEY", default="")
+
+# --- money --------------------------------------------------------------------------------------------------------------
+CURRENCIES = env.list("CURRENCIES", default=["EUR", "USD", "GBP", "JPY", "CHF", "SEK", "DKK", "PLN", "TND"])
+APPROVAL_LIFETIME_DAYS = env.int("APPROVAL_LIFETIME_DAYS", default=30)
+
+# --- rails --------------------------------------------------------------------------------------------------------------
+# The bank account payouts leave from, per rail and currency. Data, not code: bank profiles live in payouts/rails.
+PLATFORM_NAME = env("PLATFORM_NAME", default="Marketplace SAS")
+PLATFORM_IBAN = env("PLATFORM_IBAN", default="FR7630006000011234567890189")
+PLATFORM_BIC = env("PLATFORM_BIC", default="AGRIFRPPXXX")
+PLATFORM_COUNTRY = env("PLATFORM_COUNTRY", default="FR")
+PLATFORM_TOWN = env("PLATFORM_TOWN", default="Paris")
+BANK_PROFILE = env("BANK_PROFILE", default="generic-sepa")
+LEASE_SECONDS = env.float("LEASE_SECONDS", default=60.0)
+RAIL_BY_CURRENCY = env.dict("RAIL_BY_CURRENCY", default={"EUR": "sepa"})
+DEFAULT_RAIL = env("DEFAULT_RAIL", default="sandbox")
+BANK_FILE_MAX_BYTES = env.int("BANK_FILE_MAX_BYTES", default=50 * 1024 * 1024)
+
+# --- queues -------------------------------------------------------------------------------------------------------------
+BROKER_URL = env("BROKER_URL", default="memory://")
+CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
+
+# --- files --------------------------------------------------------------------------------------------------------------
+STATIC_URL = "/static/"
+STATIC_ROOT = DATA_DIR / "static"
+MEDIA_ROOT = DATA_DIR / "media"
+SERVESTATIC_USE_FINDERS = True
+SERVESTATIC_AUTOREFRESH = DEBUG
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+}
+
+# --- API ----------------------------------------------------------------------------------------------------------------
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["backoffice.partners.authentication.KeyAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["backoffice.partners.permissions.HasScope"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["backoffice.kit.api.StrictJSONParser"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "backoffice.kit.api.exception_handler",
+    "UNAUTHENTICATED_USER": None,
+    "TEST_REQUEST_DEFAULT_FORMAT": "json",
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Marketplace finance API",
+    "DESCRIPTION": "Sellers, earnings, balances and payouts for partners of the marketplace.",
+    "VERSION": "1.0.0",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SCHEMA_PATH_PREFIX": r"/api/v1",
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "COMPONENT_SPLIT_REQUEST": True,
+}
+
+# --- admin --------------------------------------------------------------------------------------------------------------
+UNFOLD = {
+    "SITE_TITLE": "Payout desk",
+    "SITE_HEADER": "Payout desk",
+    "SITE_SYMBOL": "account_balance",
+    "SHOW_HISTORY": False,
+    "SHOW_VIEW_ON_SITE": False,
+    "ENVIRONMENT": "backoffice.desk.layout.environment_label",
+    "DASHBOARD_CALLBACK": "backoffice.desk.views.desk_context",
+    "SIDEBAR": {
+        "show_search": True,
+        "show_all_applications": False,
+        "navigation": "backoffice.desk.layout.navigation",
+    },
+    "COMMAND": {"search_models": False, "search_callback": "backoffice.desk.search.find_anything", "show_history": False},
+}
+
+# --- logging ------------------------------------------------------------------------------------------------------------
+# To standard error, so that --json output of commands stays clean. No personal data: see backoffice/kit/logs.py.
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["stderr"], "level": env("LOG_LEVEL", default="WARNING")},
+    "loggers": {
+        "backoffice": {"level": env("LOG_LEVEL", default="INFO")},
+        "payouts": {"level": env("LOG_LEVEL", default="INFO")},
+    },
+}

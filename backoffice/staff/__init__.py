@@ -1,0 +1,1 @@
+"""Staff: roles, the audit trail, sign-in. Knows no seller and no payout."""

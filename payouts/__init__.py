@@ -1,0 +1,1 @@
+"""What we owe sellers and how it reaches them: the corridor money walks through."""

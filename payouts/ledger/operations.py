@@ -1,0 +1,247 @@
+"""Verbs of the ledger: post, reverse, fold checkpoints, open and close periods. Nothing else writes its tables."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db import IntegrityError, connection
+
+from backoffice.kit.actors import Actor
+from backoffice.kit.errors import Refusal
+from backoffice.kit.transactions import composable
+from payouts.ledger.models import Account, Posting
+from payouts.ledger.templates import TEMPLATES, Leg
+
+
+class UnknownTemplate(Refusal):
+    code = "unknown_template"
+    sentence = "There is no posting template called {template}."
+
+
+class CodeNotInTemplate(Refusal):
+    code = "code_not_in_template"
+    sentence = "The template {template} may not touch {account}."
+
+
+class PostingDoesNotBalance(Refusal):
+    code = "posting_does_not_balance"
+    sentence = "The posting {key} does not sum to zero in {currency}."
+
+
+class FourEyesRequired(Refusal):
+    code = "four_eyes_required"
+    sentence = "A posting of the kind {template} needs two different people."
+
+
+class BalanceTooLow(Refusal):
+    code = "balance_too_low"
+    sentence = "An account would fall below its floor; nothing was booked."
+
+
+class KeyPostedDifferently(Refusal):
+    code = "key_posted_differently"
+    sentence = "This was booked before with other content; nothing was booked now."
+
+
+class PeriodIsClosed(Refusal):
+    code = "period_closed"
+    sentence = "The accounting period is closed: {detail}. Book it today, with its effective date."
+
+
+class AlreadyReversed(Refusal):
+    code = "already_reversed"
+    sentence = "The posting {posting_id} is already reversed."
+
+
+@dataclass(slots=True)
+class Draft:
+    """A posting to be: a template, a key unique per template, and legs that sum to zero per currency."""
+
+    template: str
+    key: str
+    legs: Sequence[Leg]
+    source_kind: str = ""
+    source_id: int = 0
+    effective_at: datetime | None = None
+    reverses: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Posted:
+    posting_id: int
+    replayed: bool
+
+
+_CALL = "SELECT ordinal, posting_id, replayed FROM ledger_post(" + ", ".join(
+    f"%s::{kind}"
+    for kind in (
+        ["text[]", "smallint[]", "text[]", "text[]", "text[]", "bigint[]", "timestamptz[]", "bigint[]"]
+        + ["text", "text", "text", "timestamptz"]
+        + ["int[]", "text[]", "bigint[]", "text[]", "text[]", "bigint[]"]
+    )
+) + ")"
+
+
+@composable
+def post(
+    *,
+    drafts: Sequence[Draft],
+    actor: Actor,
+    at: datetime,
+    approver: Actor | None = None,
+    reason: str = "",
+) -> list[Posted]:
+    """Book one posting or ten thousand, in one statement: all or nothing.
+
+    A repeated key with the same content answers the first posting. Refuses: UnknownTemplate, CodeNotInTemplate, FourEyesRequired,
+    PostingDoesNotBalance, BalanceTooLow, KeyPostedDifferently, PeriodIsClosed.
+    """
+    if not drafts:
+        return []
+    legs = [(number, leg) for number, draft in enumerate(drafts, 1) for leg in draft.legs]
+    parameters = [
+        [draft.template for draft in drafts],
+        [_check(draft, actor, approver) for draft in drafts],
+        [draft.key for draft in drafts],
+        [_fingerprint(draft) for draft in drafts],
+        [draft.source_kind for draft in drafts],
+        [draft.source_id for draft in drafts],
+        [draft.effective_at or at for draft in drafts],
+        [draft.reverses for draft in drafts],
+        str(actor),
+        str(approver) if approver else "",
+        reason,
+        at,
+        [number for number, _ in legs],
+        [leg.code for _, leg in legs],
+        [leg.holder_id for _, leg in legs],
+        [leg.holder for _, leg in legs],
+        [leg.currency for _, leg in legs],
+        [leg.amount_minor for _, leg in legs],
+    ]
+    rows = _run(parameters)
+    return [Posted(posting_id, replayed) for _, posting_id, replayed in sorted(rows)]
+
+
+def _run(parameters: list[Any]) -> list[tuple[int, int, bool]]:
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute(_CALL, parameters)
+            return cursor.fetchall()
+    except IntegrityError as error:
+        raise _refusal_of(error) from error
+
+
+def _refusal_of(error: IntegrityError) -> Exception:
+    """Translate the database's refusal into ours; anything unforeseen stays an IntegrityError."""
+    text = str(error).splitlines()[0]
+    if "balance_not_below_floor" in text:
+        return BalanceTooLow()
+    if "other content" in text:
+        return KeyPostedDifferently()
+    if text.startswith("the period"):
+        return PeriodIsClosed(detail=text)
+    if "payouts_posting_reverses_id" in text:
+        return AlreadyReversed(posting_id="")
+    return error
+
+
+def _check(draft: Draft, actor: Actor, approver: Actor | None) -> int:
+    """Return the template's version after checking the draft against it."""
+    template = TEMPLATES.get(draft.template)
+    if template is None:
+        raise UnknownTemplate(template=draft.template)
+    if template.four_eyes and (approver is None or approver == actor or not approver.is_person):
+        raise FourEyesRequired(template=draft.template)
+    totals: dict[str, int] = {}
+    for leg in draft.legs:
+        if leg.code not in template.codes and draft.reverses is None:
+            raise CodeNotInTemplate(template=draft.template, account=leg.code)
+        totals[leg.currency] = totals.get(leg.currency, 0) + leg.amount_minor
+    for currency, total in totals.items():
+        if total:
+            raise PostingDoesNotBalance(key=draft.key, currency=currency)
+    if len(draft.legs) < 2:
+        raise PostingDoesNotBalance(key=draft.key, currency="any currency: it has fewer than two sides")
+    return template.version
+
+
+def _fingerprint(draft: Draft) -> str:
+    legs = ";".join(["{}|{}|{}|{}|{}".format(*leg) for leg in draft.legs])
+    return hashlib.md5(f"{draft.source_kind}{draft.source_id}{legs}".encode(), usedforsecurity=False).hexdigest()
+
+
+@composable
+def reverse(*, posting_id: int, actor: Actor, at: datetime, reason: str, approver: Actor | None = None) -> Posted:
+    """Book the opposite of a posting, once, linked to it. Refuses: AlreadyReversed, BalanceTooLow, PeriodIsClosed, FourEyesRequired."""
+    original = Posting.objects.get(pk=posting_id)
+    if Posting.objects.filter(reverses_id=posting_id).exists():
+        raise AlreadyReversed(posting_id=posting_id)
+    if TEMPLATES[original.template].four_eyes and (approver is None or approver == actor):
+        raise FourEyesRequired(template=original.template)
+    legs = [
+        Leg(e.account.code, e.account.holder_id, e.account.holder, e.currency, -e.amount_minor)
+        for e in original.entries.select_related("account").order_by("position")
+    ]
+    draft = Draft(
+        template="reversal",
+        key=f"reversal:{posting_id}",
+        legs=legs,
+        source_kind=original.source_kind,
+        source_id=original.source_id,
+        reverses=posting_id,
+    )
+    return post(drafts=[draft], actor=actor, at=at, approver=approver, reason=reason)[0]
+
+
+@composable
+def set_floors(*, floors: Sequence[tuple[str, int, str, int]], at: datetime) -> None:
+    """Open guarded accounts where missing and set their floors: (code, holder_id, currency, floor_minor on the normal side).
+
+    A floor is never put above the present balance: the books do not become wrong because a limit was lowered; the lower limit then holds
+    for whatever comes next once the balance is back above it.
+    """
+    codes, holders, currencies, amounts = (list(column) for column in zip(*sorted(set(floors)), strict=True))
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """WITH wanted AS MATERIALIZED (
+                   SELECT * FROM unnest(%s::text[], %s::bigint[], %s::text[], %s::bigint[]) AS w(code, holder_id, currency, floor)),
+               made AS (
+                   INSERT INTO payouts_account (code, holder_id, holder, currency, normal_sign, guarded, created_at)
+                   SELECT w.code, w.holder_id, '', w.currency, c.normal_sign, c.guarded, %s
+                     FROM wanted w JOIN ledger_chart c USING (code) WHERE c.guarded ORDER BY 1, 2, 4
+                   ON CONFLICT DO NOTHING RETURNING id, code, holder_id, currency, normal_sign)
+               INSERT INTO payouts_balance (account_id, amount_minor, normal_sign, floor_minor)
+               SELECT a.id, 0, a.normal_sign, w.floor
+                 FROM wanted w
+                 JOIN (SELECT id, code, holder_id, currency, normal_sign FROM made
+                       UNION SELECT id, code, holder_id, currency, normal_sign FROM payouts_account WHERE holder = '') a
+                      USING (code, holder_id, currency)
+                ORDER BY a.id
+               ON CONFLICT (account_id) DO UPDATE
+                  SET floor_minor = LEAST(EXCLUDED.floor_minor, payouts_balance.amount_minor * payouts_balance.normal_sign)
+                WHERE payouts_balance.floor_minor IS DISTINCT FROM
+                      LEAST(EXCLUDED.floor_minor, payouts_balance.amount_minor * payouts_balance.normal_sign)""",
+            [codes, holders, currencies, amounts, at],
+        )
+
+
+@composable
+def lock_accounts(*, holder_ids: Sequence[int], codes: Sequence[str], currencies: Sequence[str] | None = None) -> None:
+    """Lock the balance rows of some holders' guarded accounts, in account order, until the transaction ends."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """SELECT 1 FROM payouts_balance b JOIN payouts_account a ON a.id = b.account_id
+                WHERE a.holder_id = ANY(%s) AND a.code = ANY(%s) AND (%s::text[] IS NULL OR a.currency = ANY(%s))
+                ORDER BY b.account_id FOR UPDATE OF b""",
+            [list(holder_ids), list(codes), currencies and list(currencies), currencies and list(currencies)],
+        )
+
+
+def account_of(code: str, holder_id: int, currency: str, holder: str = "") -> Account | None:
+    """Return an account or None; accounts are made on first use."""
+    return Account.objects.filter(code=code, holder_id=holder_id, holder=holder, currency=currency).first()

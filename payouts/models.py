@@ -1,0 +1,16 @@
+"""Index of the models of this wing; each stands in its room, all keep the label `payouts`."""
+
+from payouts.dispatch.models import BankFile, BankFileEntry, PaymentOrder, RailFile  # noqa: F401
+from payouts.earnings.models import Earning, EarningImport, RejectedLine  # noqa: F401
+from payouts.holds.models import Hold, ReservePlan  # noqa: F401
+from payouts.ledger.models import (  # noqa: F401
+    Account,
+    Balance,
+    Checkpoint,
+    Entry,
+    Horizon,
+    Period,
+    Posting,
+)
+from payouts.runs.models import Payout, PayoutRun, RunSkip  # noqa: F401
+from payouts.sellers.models import MinimumPayout, PayeeAccount, Seller, Tier  # noqa: F401
