@@ -1,1 +1,7 @@
-"""Index of the truths of this wing."""
+"""Index of the truths of this wing; importing it registers them."""
+
+import payouts.dispatch.invariants
+import payouts.earnings.invariants
+import payouts.holds.invariants
+import payouts.ledger.invariants
+import payouts.runs.invariants  # noqa: F401

@@ -68,7 +68,7 @@ DECLARE
 BEGIN
     SELECT p.starts_on, p.state INTO shut FROM payouts_period p
      WHERE p.state <> 'open'
-       AND NOT (p.state = 'soft_closed' AND current_setting('ledger.soft_close_permit', true) = 'on')
+       AND NOT (p.state = 'soft_closed' AND coalesce(current_setting('ledger.soft_close_permit', true), '') = 'on')
        AND EXISTS (SELECT 1 FROM fresh f WHERE (f.recorded_at AT TIME ZONE 'UTC')::date BETWEEN p.starts_on AND p.ends_on)
      LIMIT 1;
     IF FOUND THEN
