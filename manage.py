@@ -18,10 +18,13 @@ def main() -> int:
         import django.core.management as management
 
         from backoffice.runtime import ServiceProblem, ensure_services
+        from backoffice.runtime.claim import claim_from
     except ImportError as problem:
         return refuse(f"{problem}. Run `make setup`, then .venv/bin/python manage.py.")
     try:
         if command not in WITHOUT_SERVICES and not {"--help", "-h", "--version"} & set(sys.argv):
+            if command == "up":
+                claim_from(sys.argv[2:])
             ensure_services(need_broker=command not in WITHOUT_BROKER)
         management.execute_from_command_line(sys.argv)
     except ServiceProblem as problem:

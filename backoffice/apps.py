@@ -6,4 +6,4 @@ class BackofficeConfig(AppConfig):
     verbose_name = "Back office"
 
     def ready(self) -> None:
-        from backoffice import checks  # noqa: F401 - registers the system checks
+        from backoffice import celery, checks  # noqa: F401 - the app that shared tasks bind to; the system checks

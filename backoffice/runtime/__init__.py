@@ -9,7 +9,7 @@ from pathlib import Path
 
 from backoffice.runtime.problems import ServiceProblem
 
-__all__ = ["ServiceProblem", "data_folder", "ensure_services", "restart_embedded_postgres"]
+__all__ = ["ServiceProblem", "data_folder", "database_is_embedded", "ensure_services", "restart_embedded_postgres"]
 
 CHECKOUT = Path(__file__).resolve().parent.parent.parent
 
@@ -39,6 +39,13 @@ def ensure_services(*, need_broker: bool = True) -> None:
         os.environ.update(hold(EmbeddedPostgres(folder)))
     if need_broker and not os.environ.get("BROKER_URL"):
         os.environ.update(hold(EmbeddedValkey(folder)))
+
+
+def database_is_embedded() -> bool:
+    """Tell whether this process holds the embedded PostgreSQL."""
+    from backoffice.runtime.service import is_held
+
+    return is_held("postgres")
 
 
 def restart_embedded_postgres() -> None:

@@ -63,8 +63,13 @@ def hold(service: Service) -> dict[str, str]:
         except BaseException:
             os.close(users)
             raise
-        _held[f"{service.folder}:{service.name}"] = users
+        _held[service.name] = users
         return facts
+
+
+def is_held(name: str) -> bool:
+    """Tell whether this process holds the embedded server called `name`."""
+    return name in _held
 
 
 def restart(service: Service) -> None:
