@@ -161,6 +161,8 @@ def _check_file(message_id: str, created_at: datetime, debtor: Debtor, profile: 
         raise FileNotExpressible("payment_info_id", "two groups have the same id.")
     for group in groups:
         _check_group(group, profile)
+        for transfer in group.transfers:
+            _check_amount(transfer)
     if sum(len(group.transfers) for group in groups) > profile.max_transactions:
         raise FileNotExpressible("groups", f"{profile.name} takes {profile.max_transactions} transfers a file.")
     if sum(transfer.amount_minor for group in groups for transfer in group.transfers) > profile.max_amount_minor:
@@ -176,6 +178,12 @@ def _check_group(group: PaymentGroup, profile: BankProfile) -> None:
         raise FileNotExpressible("execute_on", f"{group.execute_on} is not a {profile.calendar} business day.")
 
 
+def _check_amount(transfer: CreditTransfer) -> None:
+    # Before anything is added up: a bool is an int to Python and a float a number, neither is an amount.
+    if type(transfer.amount_minor) is not int or not 1 <= transfer.amount_minor <= AMOUNT_MINOR_MAX:
+        raise PaymentNotExpressible(transfer.end_to_end_id, "amount_minor", "a SEPA transfer is 0.01 to 999,999,999.99 EUR.")
+
+
 def _check_transfer(transfer: CreditTransfer, name: str, remittance: str, profile: BankProfile) -> None:
     def refuse(field: str, sentence: str) -> PaymentNotExpressible:
         return PaymentNotExpressible(transfer.end_to_end_id, field, sentence)
@@ -186,8 +194,6 @@ def _check_transfer(transfer: CreditTransfer, name: str, remittance: str, profil
         raise refuse("instruction_id", f"it must be 1 to {ID_MAX} characters of the SEPA set.")
     if transfer.currency != "EUR":
         raise refuse("currency", f"SEPA carries euro only, not {transfer.currency[:3]}.")
-    if type(transfer.amount_minor) is not int or not 1 <= transfer.amount_minor <= AMOUNT_MINOR_MAX:
-        raise refuse("amount_minor", "a SEPA transfer is 0.01 to 999,999,999.99 EUR.")
     if not name:
         raise refuse("creditor_name", "nothing of the name can be written in the SEPA character set.")
     if len(name) > NAME_MAX:
@@ -358,9 +364,12 @@ def validate_pain001(data: bytes) -> None:
 def _not_valid(tree: etree._ElementTree, log: Iterable[etree._LogEntry]) -> FileNotValid:
     first = next(iter(log))
     # The schema's own message quotes the value; only the place and the kind of fault are passed on.
-    place = "/".join(step.split(":")[-1].split("}")[-1] for step in (first.path or "").split("/")[3:]) if first.path else ""
     kind = first.type_name.removeprefix("SCHEMAV_").lower().replace("_", " ")
-    found = tree.xpath(first.path) if first.path else []
-    transfer = next((node for node in (found[0].iterancestors() if found else []) if etree.QName(node).localname == "CdtTrfTxInf"), None)
-    ids = transfer.findtext("{*}PmtId/{*}EndToEndId") if transfer is not None else None
-    return FileNotValid(first.line, f"{place or 'the file'} breaks the schema ({kind}).", ids)
+    found = tree.xpath(first.path)[0] if first.path else tree.getroot()
+    way = [found, *found.iterancestors()]
+    names = [etree.QName(node).localname for node in way]
+    if "CdtTrfTxInf" not in names:
+        return FileNotValid(first.line, f"{'/'.join(reversed(names[:-1])) or names[0]} breaks the schema ({kind}).")
+    depth = names.index("CdtTrfTxInf")
+    end_to_end_id = way[depth].findtext("{*}PmtId/{*}EndToEndId")
+    return FileNotValid(first.line, f"{'/'.join(reversed(names[: depth + 1]))} breaks the schema ({kind}).", end_to_end_id)
