@@ -19,6 +19,20 @@ from payouts.bankfiles.records import (
 )
 
 __all__ = [
-    "Balance", "BankFile", "EntryDetail", "Finding", "Format", "PaymentInfoStatus", "PaymentReturn", "ReturnLine", "Statement",
-    "StatementEntry", "StatusLine", "StatusReport", "UnreadableFile", "UnsupportedFormat", "detect", "read",
+    "Balance",
+    "BankFile",
+    "EntryDetail",
+    "Finding",
+    "Format",
+    "PaymentInfoStatus",
+    "PaymentReturn",
+    "ReturnLine",
+    "Statement",
+    "StatementEntry",
+    "StatusLine",
+    "StatusReport",
+    "UnreadableFile",
+    "UnsupportedFormat",
+    "detect",
+    "read",
 ]

@@ -10,7 +10,6 @@ from datetime import date
 from typing import cast
 
 from backoffice.kit.money import Money
-
 from payouts.bankfiles.pain002 import given
 from payouts.bankfiles.records import Balance, Direction, EntryDetail, EntryStatus, Statement, StatementEntry
 from payouts.bankfiles.safe_xml import Node
@@ -161,8 +160,16 @@ def number_lines(entries: Iterable[StatementEntry]) -> Iterator[StatementEntry]:
 
 
 def _digest(entry: StatementEntry) -> str:
-    parts: list[str | int | date | None] = [entry.booked_on, entry.value_on, entry.signed_minor, entry.amount.currency, entry.bank_tx_code,
-                                            entry.batch_message_id, entry.batch_payment_info_id, entry.additional_info]
+    parts: list[str | int | date | None] = [
+        entry.booked_on,
+        entry.value_on,
+        entry.signed_minor,
+        entry.amount.currency,
+        entry.bank_tx_code,
+        entry.batch_message_id,
+        entry.batch_payment_info_id,
+        entry.additional_info,
+    ]
     for detail in entry.details:
         parts += [detail.end_to_end_id, detail.instruction_id, detail.counterparty_iban, detail.remittance]
     return "x" + hashlib.sha256("\x1f".join(str(part) for part in parts).encode()).hexdigest()[:32]

@@ -15,8 +15,12 @@ SIZE_MAX = 50 * 1024 * 1024
 
 _MESSAGE = re.compile(r"((?:pain|camt|pacs)\.\d{3})\.(\d{3}\.\d{2}(?:\.ch\.\d{2})?)")
 _BODY_NAMES = {
-    "CstmrPmtStsRpt": "pain.002", "CstmrCdtTrfInitn": "pain.001", "BkToCstmrAcctRpt": "camt.052", "BkToCstmrStmt": "camt.053",
-    "BkToCstmrDbtCdtNtfctn": "camt.054", "PmtRtr": "pacs.004",
+    "CstmrPmtStsRpt": "pain.002",
+    "CstmrCdtTrfInitn": "pain.001",
+    "BkToCstmrAcctRpt": "camt.052",
+    "BkToCstmrStmt": "camt.053",
+    "BkToCstmrDbtCdtNtfctn": "camt.054",
+    "PmtRtr": "pacs.004",
 }
 # Some banks leave the start-of-header byte of the SWIFT line protocol in front.
 _MT940_START = re.compile(rb"\A[\x01\x02\s]*(\{1:[^}]{0,80}\}.{0,400}?\{4:\s*)?:20:", re.DOTALL)
@@ -81,7 +85,9 @@ def _detect_text(data: bytes) -> Format:
         return Format("nacha")
     if _looks_like_csv(head):
         return Format("csv")
-    raise UnreadableFile("unknown_format", "The file is none of pain.002, camt.052, camt.053, camt.054, pacs.004, MT940, BAI2, NACHA, CSV.", "line 1")
+    raise UnreadableFile(
+        "unknown_format", "The file is none of pain.002, camt.052, camt.053, camt.054, pacs.004, MT940, BAI2, NACHA, CSV.", "line 1"
+    )
 
 
 def _looks_like_csv(head: bytes) -> bool:

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from datetime import date
 
 from backoffice.kit.money import Money, MoneyError, exponent_of, to_minor
-
 from payouts.bankfiles.camt import number_lines
 from payouts.bankfiles.errors import UnreadableFile
 from payouts.bankfiles.pain002 import given
@@ -88,7 +87,7 @@ def _statement(fields: list[_Field]) -> Statement:
     balances = tuple(_balance(item) for item in fields if item.tag in _BALANCE_CODES)
     opening = next(balance for balance in balances if balance.code == "OPBD")
     closing = next(balance for balance in balances if balance.code == "CLBD")
-    sequence = (by_tag.get("28C") or by_tag.get("28"))
+    sequence = by_tag.get("28C") or by_tag.get("28")
     number = sequence.first if sequence else None
     return Statement(
         kind="mt940",
@@ -172,7 +171,11 @@ def _booked_on(item: _Field, text: str | None, value_on: date) -> date:
     """Return the booking day, which has no year of its own: the one nearest to the value day."""
     if text is None:
         return value_on
-    days = [_day(item, f"{(value_on.year + shift) % 100:02d}{text}") for shift in (-1, 0, 1) if text != "0229" or (value_on.year + shift) % 4 == 0]
+    days = [
+        _day(item, f"{(value_on.year + shift) % 100:02d}{text}")
+        for shift in (-1, 0, 1)
+        if text != "0229" or (value_on.year + shift) % 4 == 0
+    ]
     if not days:
         raise item.fail("bad_date", "The booking date is not a day of the calendar.")
     return min(days, key=lambda day: abs((day - value_on).days))

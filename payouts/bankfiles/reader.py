@@ -31,7 +31,9 @@ def read(data: bytes, *, size_max: int = SIZE_MAX, on_gap: OnGap = "refuse") -> 
     if found.name == "mt940":
         statements = mt940.read_statements(data)
         return BankFile(found, sha256, statements[0].statement_id, None, statements=statements, findings=_gaps(statements, on_gap))
-    raise UnsupportedFormat(f"This is a {found.name.upper()} file; this version reads pain.002, camt.052, camt.053, camt.054, pacs.004 and MT940.")
+    raise UnsupportedFormat(
+        f"This is a {found.name.upper()} file; this version reads pain.002, camt.052, camt.053, camt.054, pacs.004 and MT940."
+    )
 
 
 def _read_document(document: Node, found: Format, sha256: str, on_gap: OnGap) -> BankFile:
@@ -59,7 +61,9 @@ def _read_camt(document: Node, found: Format, sha256: str, on_gap: OnGap) -> Ban
     header = document.child(camt.BODIES[found.name][0] + "/GrpHdr")
     if header is None:
         raise document.fail("missing_field", "The message has no group header.")
-    return BankFile(found, sha256, header.required("MsgId"), header.instant("CreDtTm"), statements=tuple(statements), findings=tuple(findings))
+    return BankFile(
+        found, sha256, header.required("MsgId"), header.instant("CreDtTm"), statements=tuple(statements), findings=tuple(findings)
+    )
 
 
 def _gaps(statements: tuple[Statement, ...], on_gap: OnGap, *, single_page: bool = True) -> tuple[Finding, ...]:

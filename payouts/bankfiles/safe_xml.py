@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
 
-from backoffice.kit.money import Money, MoneyError, exponent_of, to_minor
 from lxml import etree
 
+from backoffice.kit.money import Money, MoneyError, exponent_of, to_minor
 from payouts.bankfiles.errors import UnreadableFile
 
 # A UTF-16 or UTF-7 file is a way around byte-level filters, never a bank's; ISO 20022 prescribes UTF-8, old exporters write Latin-1.
@@ -29,17 +29,36 @@ _PLAIN_NUMBER = re.compile(r"[+-]?\d{1,18}(\.\d{1,17})?", re.ASCII)
 _DATE = re.compile(r"(\d{4}-\d{2}-\d{2})(Z|[+-]\d{2}:\d{2})?", re.ASCII)
 
 # libxml2's error numbers that mean "these bytes are not that charset" and "the file ends too early".
-_CHARSET_ERRORS = {etree.ErrorTypes.ERR_INVALID_CHAR, etree.ErrorTypes.ERR_INVALID_ENCODING, etree.ErrorTypes.ERR_UNSUPPORTED_ENCODING,
-                   etree.ErrorTypes.ERR_UNKNOWN_ENCODING, etree.ErrorTypes.I18N_CONV_FAILED}
-_END_ERRORS = {etree.ErrorTypes.ERR_DOCUMENT_EMPTY, etree.ErrorTypes.ERR_DOCUMENT_END, etree.ErrorTypes.ERR_TAG_NOT_FINISHED,
-               etree.ErrorTypes.ERR_GT_REQUIRED, etree.ErrorTypes.ERR_LTSLASH_REQUIRED, etree.ErrorTypes.ERR_ATTRIBUTE_NOT_FINISHED}
+_CHARSET_ERRORS = {
+    etree.ErrorTypes.ERR_INVALID_CHAR,
+    etree.ErrorTypes.ERR_INVALID_ENCODING,
+    etree.ErrorTypes.ERR_UNSUPPORTED_ENCODING,
+    etree.ErrorTypes.ERR_UNKNOWN_ENCODING,
+    etree.ErrorTypes.I18N_CONV_FAILED,
+}
+_END_ERRORS = {
+    etree.ErrorTypes.ERR_DOCUMENT_EMPTY,
+    etree.ErrorTypes.ERR_DOCUMENT_END,
+    etree.ErrorTypes.ERR_TAG_NOT_FINISHED,
+    etree.ErrorTypes.ERR_GT_REQUIRED,
+    etree.ErrorTypes.ERR_LTSLASH_REQUIRED,
+    etree.ErrorTypes.ERR_ATTRIBUTE_NOT_FINISHED,
+}
 
 
 def parse(data: bytes) -> etree._Element:
     """Return the root element of a bank's XML; raises UnreadableFile with the line, and never resolves, fetches or expands anything."""
     _refuse_tricks(data)
-    parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, dtd_validation=False, huge_tree=False,
-                             remove_comments=True, remove_pis=True, recover=False)
+    parser = etree.XMLParser(
+        resolve_entities=False,
+        no_network=True,
+        load_dtd=False,
+        dtd_validation=False,
+        huge_tree=False,
+        remove_comments=True,
+        remove_pis=True,
+        recover=False,
+    )
     try:
         root = etree.fromstring(data, parser)
     except (etree.XMLSyntaxError, ValueError) as error:
@@ -54,10 +73,14 @@ def _refuse_tricks(data: bytes) -> None:
         raise UnreadableFile("wrong_charset", "The file is in UTF-16 or UTF-32; bank files are UTF-8.", "line 1")
     declared = _DECLARATION.match(data.removeprefix(b"\xef\xbb\xbf"))
     if declared and declared.group(1).decode("ascii").lower() not in _CHARSETS:
-        raise UnreadableFile("wrong_charset", f"The file declares the charset {declared.group(1).decode('ascii')}; bank files are UTF-8.", "line 1")
+        raise UnreadableFile(
+            "wrong_charset", f"The file declares the charset {declared.group(1).decode('ascii')}; bank files are UTF-8.", "line 1"
+        )
     trick = _DOCTYPE.search(data)
     if trick:
-        raise UnreadableFile("doctype_refused", "A bank file declares no document type and no entity; this one does.", line_at(data, trick.start()))
+        raise UnreadableFile(
+            "doctype_refused", "A bank file declares no document type and no entity; this one does.", line_at(data, trick.start())
+        )
     long_tag = _LONG_TAG.search(data)
     if long_tag:
         raise UnreadableFile("too_complex", "One XML tag is longer than any bank writes.", line_at(data, long_tag.start()))
@@ -110,7 +133,7 @@ class Node:
     def text(self, *paths: str) -> str | None:
         """Return the trimmed text at the first path that has any, else None."""
         for path in paths:
-            found = self.el.findtext(self._path(path))
+            found: str | None = self.el.findtext(self._path(path))
             if found is not None and found.strip():
                 return found.strip()
         return None

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 from backoffice.kit.money import Money
-
 from payouts.bankfiles.records import Finding, Statement, StatementEntry
 from payouts.bankfiles.safe_xml import Node
 

@@ -9,7 +9,6 @@ from typing import Literal, Protocol, TypeVar
 from zoneinfo import ZoneInfo
 
 from backoffice.kit.errors import InputError
-
 from payouts.rails.calendars import CalendarName
 
 

@@ -16,12 +16,12 @@ from datetime import UTC, date, datetime
 from functools import lru_cache
 from pathlib import Path
 
-from backoffice.kit.errors import InputError
 from lxml import etree
 from schwifty import BIC, IBAN
 from schwifty.exceptions import SchwiftyException
 from sepaxml import SepaTransfer
 
+from backoffice.kit.errors import InputError
 from payouts.rails.bank_profiles import BankProfile
 from payouts.rails.calendars import is_business_day
 from payouts.rails.sepa_text import ID_MAX, NAME_MAX, REMITTANCE_MAX, TOWN_MAX, is_sepa_id, to_sepa_text

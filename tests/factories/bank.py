@@ -1,11 +1,11 @@
 """A bank nobody here wrote: the PyPI package `mock-bank`, over HTTP on the loopback, with its own truth about what it paid.
 
-    with LoopbackBank.start(at="2026-11-23T09:00") as bank:
-        bank.fund(bank.account("ACME"), 1_000_000_00)
-        answer = bank.send(pain001_bytes)
-        bank.advance(days=2)
-        for message in bank.collect():
-            read(message.data)
+with LoopbackBank.start(at="2026-11-23T09:00") as bank:
+    bank.fund(bank.account("ACME"), 1_000_000_00)
+    answer = bank.send(pain001_bytes)
+    bank.advance(days=2)
+    for message in bank.collect():
+        read(message.data)
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ import json
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 import urllib.error
 import urllib.parse
@@ -23,7 +22,15 @@ from dataclasses import dataclass
 from typing import Any
 
 BEHAVIOURS = (
-    "accept", "closed-account", "insufficient-funds", "bad-bank-id", "return-later", "reject-file", "duplicate-file", "silent", "statement-gap",
+    "accept",
+    "closed-account",
+    "insufficient-funds",
+    "bad-bank-id",
+    "return-later",
+    "reject-file",
+    "duplicate-file",
+    "silent",
+    "statement-gap",
 )
 
 # The package's own seed: ACME pays, INITECH's account is closed, EURODIS's bank does not exist.
@@ -67,44 +74,75 @@ class LoopbackBank:
         self._process = process
 
     @classmethod
-    def start(cls, *, at: str = "", zone: str = "Europe/Paris", cut_off: str = "15:00", holidays: tuple[str, ...] = (), database: str = ":memory:",
-              allow_duplicates: bool = False, status_delay_ms: int = 0) -> LoopbackBank:
+    def start(
+        cls,
+        *,
+        at: str = "",
+        zone: str = "Europe/Paris",
+        cut_off: str = "15:00",
+        holidays: tuple[str, ...] = (),
+        database: str = ":memory:",
+        allow_duplicates: bool = False,
+        status_delay_ms: int = 0,
+    ) -> LoopbackBank:
         """Start a bank; `at` is its wall-clock start "YYYY-MM-DDTHH:MM", `holidays` ISO dates on which it settles nothing.
 
         With `allow_duplicates` it pays a repeated MsgId again, so that only our own care prevents a double payment.
         """
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
-        command = [sys.executable, "-m", "mockbank", "--host", "127.0.0.1", "--port", str(port), "--timezone", zone, "--cutoff", cut_off,
-                   "--db", database, "--status-delay-ms", str(status_delay_ms), "--quiet", "--keep-requests", "100"]
-        command += ["--clock", at] if at else []
-        command += ["--allow-duplicates"] if allow_duplicates else []
-        log = tempfile.TemporaryFile()
-        bank = cls(f"http://127.0.0.1:{port}", subprocess.Popen(command, stdout=log, stderr=log))
-        bank._wait_until_ready(log)
+        options = [
+            "--timezone",
+            zone,
+            "--cutoff",
+            cut_off,
+            "--db",
+            database,
+            "--status-delay-ms",
+            str(status_delay_ms),
+            "--quiet",
+            "--keep-requests",
+            "100",
+        ]
+        options += ["--clock", at] if at else []
+        options += ["--allow-duplicates"] if allow_duplicates else []
+        # Between finding a free port and the bank's taking it another process may be quicker; then the next port is tried.
+        for attempt in (1, 2, 3):
+            bank = cls._launch(options)
+            if bank._is_ready():
+                break
+            if attempt == 3:
+                raise RuntimeError("mock-bank did not start.")
         if holidays:
             bank._call("PUT", "/_mock/holidays", json.dumps(holidays).encode())
         return bank
 
-    def _wait_until_ready(self, log: Any) -> None:
+    @classmethod
+    def _launch(cls, options: list[str]) -> LoopbackBank:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        command = [sys.executable, "-m", "mockbank", "--host", "127.0.0.1", "--port", str(port), *options]
+        # Its own errors go to our standard error, where pytest shows them with a failing test.
+        return cls(f"http://127.0.0.1:{port}", subprocess.Popen(command, stdout=subprocess.DEVNULL))
+
+    def _is_ready(self) -> bool:
         deadline = time.monotonic() + 20
-        while time.monotonic() < deadline:
-            if self._process is not None and self._process.poll() is not None:
-                log.seek(0)
-                raise RuntimeError(f"mock-bank did not start: {log.read().decode()[-400:]}")
+        while time.monotonic() < deadline and self._process is not None and self._process.poll() is None:
             try:
                 self._call("GET", "/_mock/health")
-                return
+                return True
             except OSError:
                 time.sleep(0.05)
         self.stop()
-        raise RuntimeError("mock-bank did not answer within 20 seconds.")
+        return False
 
     def stop(self) -> None:
         if self._process is not None:
             self._process.terminate()
-            self._process.wait(timeout=10)
+            try:
+                self._process.wait(timeout=10)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
 
     def __enter__(self) -> LoopbackBank:
         return self
@@ -116,7 +154,7 @@ class LoopbackBank:
 
     def send(self, data: bytes) -> dict[str, Any]:
         """Hand a pain.001 over; returns the bank's own summary (status, reason, payments)."""
-        return self._call("POST", "/payments", data, "application/xml", also=(422,))
+        return dict(self._call("POST", "/payments", data, "application/xml", also=(422,)))
 
     def collect(self, kind: str = "", *, leave: bool = False) -> list[BankMessage]:
         """Take the files waiting in our mailbox, oldest first; `leave` only looks."""
@@ -133,7 +171,7 @@ class LoopbackBank:
     def advance(self, *, days: int | None = None, to: str | None = None) -> dict[str, Any]:
         """Move the bank's clock by calendar days or to midnight of an ISO date; what falls due happens on the way."""
         query = f"days={days}" if days is not None else f"to={to}"
-        return self._call("POST", f"/_mock/advance?{query}")
+        return dict(self._call("POST", f"/_mock/advance?{query}"))
 
     def behave(self, behaviour: str, *, account: str = DEBTOR_ID, **parameters: Any) -> None:
         """Set an account's behaviour; `return-later` takes days=, reason=, end_to_end_id=."""
@@ -149,10 +187,19 @@ class LoopbackBank:
         """Change what the bank knows of an account: iban=, name=, bic=, currency=, closed=."""
         self._patch(account, fields)
 
-    def open_account(self, account: str, iban: str, *, name: str = "", behaviour: str = "accept", balance_minor: int = 0, closed: bool = False) -> None:
+    def open_account(
+        self, account: str, iban: str, *, name: str = "", behaviour: str = "accept", balance_minor: int = 0, closed: bool = False
+    ) -> None:
         """Open an account at the bank; give a payee's IBAN one with `closed-account` or `bad-bank-id` to have payments to it refused."""
-        body = {"id": account, "iban": iban, "name": name or account, "bic": DEBTOR_BIC, "behaviour": behaviour, "balance": balance_minor,
-                "closed": int(closed)}
+        body = {
+            "id": account,
+            "iban": iban,
+            "name": name or account,
+            "bic": DEBTOR_BIC,
+            "behaviour": behaviour,
+            "balance": balance_minor,
+            "closed": int(closed),
+        }
         self._call("POST", "/_mock/accounts", json.dumps(body).encode(), "application/json")
 
     def reset(self) -> None:
@@ -165,14 +212,21 @@ class LoopbackBank:
 
     def account(self, account: str = DEBTOR_ID) -> dict[str, Any]:
         """Return the account's row: iban, balance (minor units), behaviour, closed."""
-        return self._call("GET", f"/_mock/accounts/{account}")
+        return dict(self._call("GET", f"/_mock/accounts/{account}"))
 
     def truths(self, end_to_end_id: str | None = None) -> list[Truth]:
         """Return everything the bank ever decided, oldest first, or what it did under one EndToEndId (two rows: it was asked twice)."""
         rows = self._call("GET", "/_mock/payments")
         found = [
-            Truth(row["end_to_end_id"], row["amount"], row["creditor_iban"], row["status"], row["booked_at"] is not None,
-                  row["returned_at"] is not None, row["msg_id"])
+            Truth(
+                row["end_to_end_id"],
+                row["amount"],
+                row["creditor_iban"],
+                row["status"],
+                row["booked_at"] is not None,
+                row["returned_at"] is not None,
+                row["msg_id"],
+            )
             for row in reversed(rows)
         ]
         return [truth for truth in found if end_to_end_id in (None, truth.end_to_end_id)]
@@ -185,7 +239,9 @@ class LoopbackBank:
         """Return what the payee holds under this EndToEndId in the end: booked less returned, in minor units."""
         return sum(truth.amount_minor for truth in self.truths(end_to_end_id) if truth.booked and not truth.returned)
 
-    def _call(self, method: str, path: str, body: bytes | None = None, content_type: str = "application/json", *, also: tuple[int, ...] = ()) -> Any:
+    def _call(
+        self, method: str, path: str, body: bytes | None = None, content_type: str = "application/json", *, also: tuple[int, ...] = ()
+    ) -> Any:
         request = urllib.request.Request(self.base_url + path, data=body, method=method)
         request.add_header("Content-Type", content_type)
         try:
@@ -196,4 +252,6 @@ class LoopbackBank:
                 answer_body = error.read()
             if error.code in also:
                 return json.loads(answer_body)
-            raise RuntimeError(f"mock-bank answered {error.code} to {method} {path.split('?')[0]}: {answer_body[:300].decode(errors='replace')}") from None
+            raise RuntimeError(
+                f"mock-bank answered {error.code} to {method} {path.split('?')[0]}: {answer_body[:300].decode(errors='replace')}"
+            ) from None

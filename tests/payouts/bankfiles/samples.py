@@ -23,7 +23,14 @@ def status_line(end_to_end_id: str, status: str, reason: str = "") -> str:
 
 
 def entry(
-    amount: str, direction: str = "DBIT", *, reference: str = "", details: str = "", status: str = "<Cd>BOOK</Cd>", currency: str = "EUR", extra: str = ""
+    amount: str,
+    direction: str = "DBIT",
+    *,
+    reference: str = "",
+    details: str = "",
+    status: str = "<Cd>BOOK</Cd>",
+    currency: str = "EUR",
+    extra: str = "",
 ) -> str:
     named = f"<AcctSvcrRef>{reference}</AcctSvcrRef>" if reference else ""
     return f"""<Ntry><Amt Ccy="{currency}">{amount}</Amt><CdtDbtInd>{direction}</CdtDbtInd>{extra}<Sts>{status}</Sts>
@@ -39,7 +46,9 @@ def details(*transactions: str, batch: str = "") -> str:
 def transaction(end_to_end_id: str, *, amount: str = "", returned: str = "", party: str = "", remittance: str = "") -> str:
     stated = f'<Amt Ccy="EUR">{amount}</Amt>' if amount else ""
     back = f"<RtrInf><Rsn><Cd>{returned}</Cd></Rsn><AddtlInf>came back</AddtlInf></RtrInf>" if returned else ""
-    parties = party or f"<RltdPties><Cdtr><Pty><Nm>Zoe SARL</Nm></Pty></Cdtr><CdtrAcct><Id><IBAN>{PAYEE_IBAN}</IBAN></Id></CdtrAcct></RltdPties>"
+    parties = (
+        party or f"<RltdPties><Cdtr><Pty><Nm>Zoe SARL</Nm></Pty></Cdtr><CdtrAcct><Id><IBAN>{PAYEE_IBAN}</IBAN></Id></CdtrAcct></RltdPties>"
+    )
     text = f"<RmtInf><Ustrd>{remittance}</Ustrd></RmtInf>" if remittance else ""
     return f"<TxDtls><Refs><MsgId>F1</MsgId><InstrId>i-{end_to_end_id}</InstrId><EndToEndId>{end_to_end_id}</EndToEndId></Refs>{stated}{parties}{text}{back}</TxDtls>"
 
@@ -51,7 +60,16 @@ def balance(code: str, amount: str, sign: str = "CRDT") -> str:
 _SHAPES = {"camt.052": ("BkToCstmrAcctRpt", "Rpt"), "camt.053": ("BkToCstmrStmt", "Stmt"), "camt.054": ("BkToCstmrDbtCdtNtfctn", "Ntfctn")}
 
 
-def camt(entries: str = "", *, kind: str = "camt.053", version: str = "001.08", balances: str = "", summary: str = "", pages: str = "", number: int = 7) -> bytes:
+def camt(
+    entries: str = "",
+    *,
+    kind: str = "camt.053",
+    version: str = "001.08",
+    balances: str = "",
+    summary: str = "",
+    pages: str = "",
+    number: int = 7,
+) -> bytes:
     body, item = _SHAPES[kind]
     return f"""<?xml version="1.0" encoding="UTF-8"?>
 <Document xmlns="urn:iso:std:iso:20022:tech:xsd:{kind}.{version}"><{body}>

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from payouts.bankfiles import BankFile, StatementEntry, detect, read
 
 DATA = Path(__file__).resolve().parents[3].parent / "shared" / "data"
@@ -49,7 +50,11 @@ def test_our_reading_agrees_with_an_independent_one(name):
 
 def compare_entry(entry: StatementEntry, other: dict[str, Any]) -> None:
     assert (entry.signed_minor, entry.amount.currency) == money(other["getAmount"])
-    assert (entry.direction, entry.status, entry.reversal) == (other["getCreditDebitIndicator"], other["getStatus"], bool(other["getReversalIndicator"]))
+    assert (entry.direction, entry.status, entry.reversal) == (
+        other["getCreditDebitIndicator"],
+        other["getStatus"],
+        bool(other["getReversalIndicator"]),
+    )
     assert (str(entry.booked_on), str(entry.value_on)) == (day(other["getBookingDate"]), day(other["getValueDate"]))
     assert entry.account_servicer_ref == (other["getAccountServicerReference"] or None)
     assert entry.batch_payment_info_id == other["getBatchPaymentId"]
@@ -100,14 +105,27 @@ def test_mt940_of_several_banks_keeps_every_statement_and_its_balances(name, sta
 
 
 def test_every_kind_of_file_in_the_data_folder_is_recognised_by_content():
-    found = {path.relative_to(DATA).as_posix(): detect(path.read_bytes()).name for path in [
-        *(DATA / "bank/camt").glob("*.xml"), *(DATA / "bank/mt940").glob("*.sta"), DATA / "bank/bai2/sample1.txt", DATA / "ach/return-WEB.ach",
-        DATA / "orders/earnings_2017h1.csv", DATA / "sepa/samples/pain.001.001.03.xml",
-    ]}
+    found = {
+        path.relative_to(DATA).as_posix(): detect(path.read_bytes()).name
+        for path in [
+            *(DATA / "bank/camt").glob("*.xml"),
+            *(DATA / "bank/mt940").glob("*.sta"),
+            DATA / "bank/bai2/sample1.txt",
+            DATA / "ach/return-WEB.ach",
+            DATA / "orders/earnings_2017h1.csv",
+            DATA / "sepa/samples/pain.001.001.03.xml",
+        ]
+    }
 
     assert {name.rsplit("/", 1)[0]: kind for name, kind in found.items() if "camt" not in name} == {
-        "bank/mt940": "mt940", "bank/bai2": "bai2", "ach": "nacha", "orders": "csv", "sepa/samples": "pain.001",
+        "bank/mt940": "mt940",
+        "bank/bai2": "bai2",
+        "ach": "nacha",
+        "orders": "csv",
+        "sepa/samples": "pain.001",
     }
     assert {name.rsplit("/", 1)[1][:7]: kind for name, kind in found.items() if "camt" in name} == {
-        "camt052": "camt.052", "camt053": "camt.053", "camt054": "camt.054",
+        "camt052": "camt.052",
+        "camt053": "camt.053",
+        "camt054": "camt.054",
     }

@@ -7,13 +7,25 @@ import socket
 import time
 
 import pytest
-from payouts.bankfiles import BankFile, UnreadableFile, detect, read
 
+from payouts.bankfiles import BankFile, UnreadableFile, detect, read
 from tests.payouts.bankfiles import samples as s
 
 CODES = {
-    "empty_file", "file_too_large", "wrong_charset", "doctype_refused", "too_complex", "truncated", "malformed", "unknown_format",
-    "missing_field", "bad_amount", "bad_date", "bad_value", "control_sum_mismatch", "unsupported_format",
+    "empty_file",
+    "file_too_large",
+    "wrong_charset",
+    "doctype_refused",
+    "too_complex",
+    "truncated",
+    "malformed",
+    "unknown_format",
+    "missing_field",
+    "bad_amount",
+    "bad_date",
+    "bad_value",
+    "control_sum_mismatch",
+    "unsupported_format",
 }
 
 
@@ -26,7 +38,9 @@ def refusal_of(data: bytes, **options: object) -> UnreadableFile:
 
 
 def big_statement(lines: int = 300) -> bytes:
-    entries = "".join(s.entry("1.00", reference=f"B{n}", details=s.details(s.transaction(f"e{n}", remittance="Payout"))) for n in range(lines))
+    entries = "".join(
+        s.entry("1.00", reference=f"B{n}", details=s.details(s.transaction(f"e{n}", remittance="Payout"))) for n in range(lines)
+    )
     return s.camt(entries, balances=s.balance("OPBD", f"{lines}.00") + s.balance("CLBD", "0.00"))
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import UTC, date, datetime
 
 import pytest
+
 from backoffice.kit.money import Money
 from payouts.bankfiles import BankFile, StatementEntry, UnreadableFile, detect, read
-
 from tests.payouts.bankfiles import samples as s
 
 
@@ -26,7 +26,9 @@ def test_a_partly_accepted_report_names_each_transfer_with_status_and_reason():
     assert report is not None
     assert (report.message_id, report.original_message_id, report.group_status) == ("R-1", "F1", "PART")
     assert report.created_at == datetime(2026, 11, 23, 9, tzinfo=UTC)
-    assert [(line.end_to_end_id, line.instruction_id, line.payment_info_id, line.status, line.reason_code) for line in report.transactions] == [
+    assert [
+        (line.end_to_end_id, line.instruction_id, line.payment_info_id, line.status, line.reason_code) for line in report.transactions
+    ] == [
         ("e1", "i-e1", "F1-1", "ACCP", None),
         ("e2", "i-e2", "F1-1", "RJCT", "AC04"),
     ]
@@ -80,7 +82,9 @@ def test_a_report_that_lists_more_transfers_than_the_file_had_is_refused():
 
 
 def test_a_debit_is_read_with_its_ids_its_payee_and_its_day():
-    entry = only_entry(read(s.camt(s.entry("95.04", reference="B1", details=s.details(s.transaction("e1", remittance="Payout 47"))), kind="camt.054")))
+    entry = only_entry(
+        read(s.camt(s.entry("95.04", reference="B1", details=s.details(s.transaction("e1", remittance="Payout 47"))), kind="camt.054"))
+    )
     (detail,) = entry.details
 
     assert (entry.amount, entry.direction, entry.signed_minor, entry.status) == (Money(9504, "EUR"), "DBIT", -9504, "BOOK")
@@ -104,7 +108,9 @@ def test_the_payer_of_a_credit_is_the_other_party_and_never_we():
     ours = f"<Cdtr><Pty><Nm>We</Nm></Pty></Cdtr><CdtrAcct><Id><IBAN>{s.OUR_IBAN}</IBAN></Id></CdtrAcct>"
     theirs = f"<Dbtr><Pty><Nm>PSP</Nm></Pty></Dbtr><DbtrAcct><Id><IBAN>{s.PAYEE_IBAN}</IBAN></Id></DbtrAcct>"
 
-    entry = only_entry(read(s.camt(s.entry("5.00", "CRDT", details=s.details(s.transaction("e1", party=f"<RltdPties>{theirs}{ours}</RltdPties>"))))))
+    entry = only_entry(
+        read(s.camt(s.entry("5.00", "CRDT", details=s.details(s.transaction("e1", party=f"<RltdPties>{theirs}{ours}</RltdPties>")))))
+    )
 
     assert (entry.details[0].counterparty_name, entry.details[0].counterparty_iban) == ("PSP", s.PAYEE_IBAN)
 
@@ -147,7 +153,9 @@ def test_the_same_line_has_the_same_reference_in_notification_and_statement():
 
 
 def test_two_equal_lines_of_one_statement_keep_two_references():
-    (statement,) = read(s.camt(s.entry("1.00") + s.entry("1.00") + s.entry("1.00", reference="B1") + s.entry("1.00", reference="B1"))).statements
+    (statement,) = read(
+        s.camt(s.entry("1.00") + s.entry("1.00") + s.entry("1.00", reference="B1") + s.entry("1.00", reference="B1"))
+    ).statements
 
     references = [entry.line_ref for entry in statement.entries]
     assert len(set(references)) == 4
@@ -225,7 +233,9 @@ def test_one_page_of_several_is_not_held_to_the_closing_balance():
 
 
 def test_a_payment_return_names_transfer_file_amount_and_reason():
-    returned = read(s.pacs004(s.return_line(), header='<NbOfTxs>1</NbOfTxs><TtlRtrdIntrBkSttlmAmt Ccy="EUR">95.04</TtlRtrdIntrBkSttlmAmt>')).payment_return
+    returned = read(
+        s.pacs004(s.return_line(), header='<NbOfTxs>1</NbOfTxs><TtlRtrdIntrBkSttlmAmt Ccy="EUR">95.04</TtlRtrdIntrBkSttlmAmt>')
+    ).payment_return
 
     assert returned is not None
     (line,) = returned.returns
@@ -236,7 +246,11 @@ def test_a_payment_return_names_transfer_file_amount_and_reason():
 
 @pytest.mark.parametrize(
     "header",
-    ["<NbOfTxs>2</NbOfTxs>", "<NbOfTxs>1</NbOfTxs><CtrlSum>95.05</CtrlSum>", '<NbOfTxs>1</NbOfTxs><TtlRtrdIntrBkSttlmAmt Ccy="EUR">1.00</TtlRtrdIntrBkSttlmAmt>'],
+    [
+        "<NbOfTxs>2</NbOfTxs>",
+        "<NbOfTxs>1</NbOfTxs><CtrlSum>95.05</CtrlSum>",
+        '<NbOfTxs>1</NbOfTxs><TtlRtrdIntrBkSttlmAmt Ccy="EUR">1.00</TtlRtrdIntrBkSttlmAmt>',
+    ],
 )
 def test_a_payment_return_whose_header_disagrees_is_refused(header):
     with pytest.raises(UnreadableFile) as refusal:
@@ -263,7 +277,11 @@ def test_mt940_details_written_the_german_way_give_reference_party_and_return_re
     assert (sent.signed_minor, sent.line_ref, sent.details[0].end_to_end_id) == (-9504, "BANKREF1", "pay-01h455")
     assert (sent.details[0].counterparty_iban, sent.details[0].counterparty_name) == (s.PAYEE_IBAN, "Zoe SARL")
     assert sent.details[0].remittance == "Payout week 47"
-    assert (returned.signed_minor, returned.details[0].return_reason_code, returned.details[0].original_end_to_end_id) == (9504, "AC01", "pay-01h455")
+    assert (returned.signed_minor, returned.details[0].return_reason_code, returned.details[0].original_end_to_end_id) == (
+        9504,
+        "AC01",
+        "pay-01h455",
+    )
 
 
 def test_an_mt940_booking_day_at_the_turn_of_the_year_belongs_to_the_nearest_year():

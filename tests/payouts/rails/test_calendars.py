@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime
 from zoneinfo import ZoneInfo
 
 import pytest
+
 from payouts.rails.bank_profiles import PROFILES, BankProfile
 from payouts.rails.calendars import (
     add_business_days,
@@ -20,7 +21,9 @@ GENERIC = PROFILES["generic-sepa"]
 PARIS = ZoneInfo("Europe/Paris")
 
 
-@pytest.mark.parametrize("day", ["2026-01-01", "2026-04-03", "2026-04-06", "2026-05-01", "2026-12-25", "2026-12-26", "2027-03-26", "2027-03-29", "2026-11-21"])
+@pytest.mark.parametrize(
+    "day", ["2026-01-01", "2026-04-03", "2026-04-06", "2026-05-01", "2026-12-25", "2026-12-26", "2027-03-26", "2027-03-29", "2026-11-21"]
+)
 def test_target_is_closed(day):
     assert not is_business_day("TARGET", date.fromisoformat(day))
 
@@ -37,8 +40,22 @@ def test_the_fed_is_open_on_the_friday_before_a_saturday_holiday(day):
 
 @pytest.mark.parametrize(
     "day",
-    ["2026-01-01", "2026-01-19", "2026-02-16", "2026-05-25", "2026-06-19", "2026-09-07", "2026-10-12", "2026-11-11", "2026-11-26", "2026-12-25",
-     "2027-07-05", "2028-12-25", "2023-01-02", "2024-05-27"],
+    [
+        "2026-01-01",
+        "2026-01-19",
+        "2026-02-16",
+        "2026-05-25",
+        "2026-06-19",
+        "2026-09-07",
+        "2026-10-12",
+        "2026-11-11",
+        "2026-11-26",
+        "2026-12-25",
+        "2027-07-05",
+        "2028-12-25",
+        "2023-01-02",
+        "2024-05-27",
+    ],
 )
 def test_the_fed_is_closed_on_its_holidays_and_on_the_monday_after_a_sunday_one(day):
     assert not is_business_day("FED", date.fromisoformat(day))

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+
 from payouts.rails.reason_codes import REASON_RULES, UNKNOWN, Action, rule_for
 
 CODE_LISTS = Path(__file__).resolve().parents[3].parent / "shared" / "data" / "sepa" / "external_codes_2Q2026_v3.json"
