@@ -82,7 +82,7 @@ TEMPLATES = [
 # --- database -----------------------------------------------------------------------------------------------------------
 # Two roles: one migrates and owns the tables, one works and may neither update nor delete ledger rows. Where only one URL
 # is given, it serves as both and a system check says so.
-OWNER_COMMANDS = {"migrate", "test", "flush", "sqlmigrate", "createcachetable", "pgtrigger", "dbshell"}
+OWNER_COMMANDS = {"migrate", "bench", "test", "flush", "sqlmigrate", "createcachetable", "pgtrigger", "dbshell"}
 DATABASE_APP_ROLE = env("DATABASE_APP_ROLE", default="backoffice_app")
 _works_as_owner = env("BACKOFFICE_DB_ROLE", default="app") == "owner" or (
     len(sys.argv) > 1 and sys.argv[1] in OWNER_COMMANDS
