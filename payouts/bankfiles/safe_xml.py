@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
+from functools import lru_cache
 
 from lxml import etree
 
@@ -106,6 +107,11 @@ def _unreadable(data: bytes, error: Exception) -> UnreadableFile:
     return UnreadableFile("malformed", "The file is not well-formed XML.", place)
 
 
+@lru_cache(maxsize=1024)
+def _expanded(namespace: str, path: str) -> str:
+    return "/".join(namespace + step for step in path.split("/"))
+
+
 class Node:
     """One element with the questions a reader asks: paths are local names, in the namespace the document itself uses."""
 
@@ -115,7 +121,7 @@ class Node:
         self.el, self.ns, self.place = el, ns, place
 
     def _path(self, path: str) -> str:
-        return "/".join(self.ns + step for step in path.split("/"))
+        return _expanded(self.ns, path)
 
     def children(self, path: str) -> Iterator[Node]:
         name = path.rsplit("/", 1)[-1]
