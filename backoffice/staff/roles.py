@@ -1,0 +1,111 @@
+"""Who may do what: roles as groups, written by migrations from this table. What is not listed is denied.
+
+Finance makes and the lead checks; the verbs enforce that maker and checker are two people, whatever roles they hold. Wings are named by
+text only: permissions are rows, and this room imports no wing.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.apps import apps as live_apps
+
+# Permission → (app label, model it is listed under, what it says). Django makes view_<model> for every model.
+ACTS: dict[str, tuple[str, str, str]] = {
+    "build_run": ("payouts", "payoutrun", "Can build a payout run"),
+    "approve_run": ("payouts", "payoutrun", "Can approve or refuse a payout run"),
+    "submit_run": ("payouts", "payoutrun", "Can submit an approved payout run"),
+    "cancel_payout": ("payouts", "payout", "Can cancel a payout"),
+    "hold_payout": ("payouts", "payout", "Can hold and release a payout"),
+    "place_hold": ("payouts", "hold", "Can place a hold or pause"),
+    "release_hold": ("payouts", "hold", "Can release a hold or pause"),
+    "change_reserve_plan": ("payouts", "reserveplan", "Can create and disable reserve plans"),
+    "change_payee": ("payouts", "payeeaccount", "Can change and mark payee accounts"),
+    "set_seller_status": ("payouts", "seller", "Can activate, pause, block and close sellers"),
+    "change_tiers": ("payouts", "tier", "Can change tiers and minimum payouts"),
+    "import_earnings": ("payouts", "earningimport", "Can import earnings"),
+    "retry_rejected": ("payouts", "rejectedline", "Can retry and dismiss rejected lines"),
+    "import_bank_file": ("payouts", "bankfile", "Can import bank files"),
+    "explain_bank_entry": ("payouts", "bankfileentry", "Can explain a bank entry nothing matches"),
+    "resolve_unknown": ("payouts", "paymentorder", "Can resolve an unknown outcome"),
+    "close_period": ("payouts", "period", "Can close accounting periods"),
+    "request_adjustment": ("payouts", "posting", "Can request an adjustment"),
+    "approve_adjustment": ("payouts", "posting", "Can approve an adjustment"),
+    "export_rows": ("payouts", "payout", "Can export lists"),
+    "manage_keys": ("backoffice", "apikey", "Can make and revoke API keys"),
+    "view_audit": ("backoffice", "auditentry", "Can read the audit trail"),
+}
+
+_LEDGER = ["account", "balance", "posting", "entry", "checkpoint", "horizon", "period"]
+_SELLERS = ["seller", "payeeaccount", "tier", "minimumpayout"]
+_EARNINGS = ["earning", "earningimport", "rejectedline", "hold", "reserveplan"]
+_PAYOUTS = ["payoutrun", "payout", "runskip", "paymentorder", "railfile", "bankfile", "bankfileentry"]
+_AROUND = ["partner", "apikey", "event", "approval", "statechange"]
+_ALL_PAYOUTS = [*_LEDGER, *_SELLERS, *_EARNINGS, *_PAYOUTS]
+# Internals nobody looks at: IdempotencyRecord, EventConsumption, LoginAttempt, SignInLink.
+
+
+def _views(app_label: str, models: list[str]) -> set[str]:
+    return {f"{app_label}.view_{model}" for model in models}
+
+
+_EVERYTHING = _views("payouts", _ALL_PAYOUTS) | _views("backoffice", _AROUND)
+_AUDIT = {"backoffice.view_audit", "backoffice.view_auditentry"}
+_STAFF = _views("auth", ["user", "group"])
+
+
+def _acts(*codenames: str) -> set[str]:
+    return {f"{ACTS[codename][0]}.{codename}" for codename in codenames}
+
+
+ROLES: dict[str, set[str]] = {
+    "finance": _EVERYTHING
+    | _acts(
+        "build_run", "submit_run", "cancel_payout", "hold_payout", "place_hold", "import_earnings", "retry_rejected",
+        "import_bank_file", "explain_bank_entry", "resolve_unknown", "request_adjustment", "export_rows",
+    ),
+    "lead": _EVERYTHING
+    | _AUDIT
+    | _STAFF
+    | _acts(
+        "approve_run", "cancel_payout", "hold_payout", "place_hold", "release_hold", "change_reserve_plan", "resolve_unknown",
+        "close_period", "approve_adjustment", "set_seller_status", "change_tiers", "change_payee", "manage_keys", "export_rows",
+    ),
+    "compliance": _views("payouts", [*_SELLERS, *_EARNINGS, *_PAYOUTS, "account", "balance"])
+    | _views("backoffice", ["approval", "statechange", "event"])
+    | _acts("set_seller_status", "change_payee", "place_hold", "release_hold", "hold_payout", "export_rows"),
+    "risk": _views("payouts", [*_SELLERS, *_EARNINGS, *_PAYOUTS, "account", "balance"])
+    | _views("backoffice", ["approval", "statechange", "event"])
+    | _acts("place_hold", "release_hold", "hold_payout", "change_reserve_plan", "export_rows"),
+    "support": _views("payouts", [*_SELLERS, *_EARNINGS, "payout", "payoutrun", "runskip", "account", "balance"])
+    | _views("backoffice", ["statechange"]),
+    "auditor": _EVERYTHING | _AUDIT | _STAFF | _acts("export_rows"),
+}
+
+
+def write_roles(apps: Any = live_apps) -> None:
+    """Make every permission and group say what ROLES says; called by each migration that changes the table, and harmless to repeat."""
+    content_type = apps.get_model("contenttypes", "ContentType")
+    permission = apps.get_model("auth", "Permission")
+    group = apps.get_model("auth", "Group")
+    kinds: dict[tuple[str, str], Any] = {}
+
+    def ensure(app_label: str, model: str, codename: str, name: str) -> Any:
+        if (app_label, model) not in kinds:
+            kinds[app_label, model] = content_type.objects.get_or_create(app_label=app_label, model=model)[0]
+        return permission.objects.get_or_create(
+            content_type=kinds[app_label, model], codename=codename, defaults={"name": name}
+        )[0]
+
+    rows = {f"{label}.{codename}": ensure(label, model, codename, says) for codename, (label, model, says) in ACTS.items()}
+    for role, wanted in ROLES.items():
+        for one in wanted - rows.keys():
+            label, _, codename = one.partition(".")
+            model = codename.removeprefix("view_")
+            rows[one] = ensure(label, model, codename, f"Can view {model}")
+        group.objects.get_or_create(name=role)[0].permissions.set([rows[one] for one in sorted(wanted)])
+
+
+def has_role(user: Any, *names: str) -> bool:
+    """Tell whether an active staff member has one of these roles."""
+    return bool(user.is_active and user.is_staff and user.groups.filter(name__in=names).exists())

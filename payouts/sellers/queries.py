@@ -1,0 +1,67 @@
+"""Questions about sellers: locks, look-ups, limits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from backoffice.kit.crypto import blind_index
+from backoffice.kit.errors import NotFound
+from backoffice.kit.money import exponent_of
+from payouts.sellers.models import MinimumPayout, PayeeAccount, Seller, Tier
+from payouts.sellers.states import PayeeStatus
+
+
+def lock_sellers(seller_ids: Iterable[int]) -> list[Seller]:
+    """Lock sellers in id order until the transaction ends, and return them; the first lock of every verb that touches a seller's money.
+
+    FOR NO KEY UPDATE: inserting rows that refer to the seller does not wait, a second verb on the seller does.
+    """
+    return list(
+        Seller.objects.select_for_update(no_key=True, of=("self",)).select_related("tier").filter(pk__in=set(seller_ids)).order_by("pk")
+    )
+
+
+def lock_seller(seller_id: int) -> Seller:
+    """Lock one seller. Refuses: NotFound."""
+    found = lock_sellers([seller_id])
+    if not found:
+        raise NotFound(what="seller", ref=seller_id)
+    return found[0]
+
+
+def find_seller(ref: str, partner_id: int | None = None) -> Seller:
+    """Return a seller by public or external id; with `partner_id`, only that partner's. Refuses: NotFound."""
+    field = "public_id" if ref.startswith("sel_") else "external_id"
+    scope: dict[str, Any] = {} if partner_id is None else {"partner_id": partner_id}
+    seller = Seller.objects.select_related("tier").filter(**{field: ref}, **scope).first()
+    if seller is None:
+        raise NotFound(what="seller", ref=ref[:120])
+    return seller
+
+
+def payee_in_use(seller_id: int, currency: str) -> PayeeAccount | None:
+    """Return the version a payout in this currency would go to, whatever its status, or None."""
+    return PayeeAccount.objects.filter(seller_id=seller_id, currency=currency).exclude(status=PayeeStatus.SUPERSEDED).first()
+
+
+def payee_history(seller_id: int, currency: str | None = None) -> list[PayeeAccount]:
+    """Return every version, the newest first."""
+    rows = PayeeAccount.objects.filter(seller_id=seller_id).order_by("currency", "-version")
+    return list(rows.filter(currency=currency) if currency else rows)
+
+
+def find_payee_by_number(number: str) -> list[PayeeAccount]:
+    """Return every version of any seller with this account number, the newest first, without unsealing anything."""
+    return list(PayeeAccount.objects.select_related("seller").filter(number_index=blind_index(number)).order_by("-id"))
+
+
+def debt_limit_minor(tier: Tier, currency: str, override_minor: int | None = None) -> int:
+    """Return how far below zero a balance may fall, in minor units of the currency."""
+    return override_minor if override_minor is not None else tier.debt_limit * 10 ** exponent_of(currency)
+
+
+def minimum_payout_minor(currency: str, country: str = "") -> int:
+    """Return the smallest payout, the stricter of currency's and country's; 1 where none is set, since nothing is paid out at zero."""
+    rows = MinimumPayout.objects.filter(currency=currency, country__in=["", country]).values_list("amount_minor", flat=True)
+    return max([1, *rows])
