@@ -7,6 +7,7 @@ next session as long as the migrations are the same and no test has flushed it.
 import fcntl
 import hashlib
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -41,8 +42,34 @@ def pytest_configure(config: pytest.Config) -> None:
     pytest.exit(f"{SLOTS} test sessions already run on this data folder.", returncode=3)
 
 
+def find_browser() -> str | None:
+    """Return the path of a Chromium on this machine."""
+    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+    return next(filter(None, map(shutil.which, (os.environ.get("CHROMIUM", ""), *names))), None)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep races, chaos and browser tests of one file in one process, where xdist runs with `--dist loadgroup`."""
+    for item in items:
+        if any(item.get_closest_marker(name) for name in ("races", "chaos", "browser")):
+            item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Notice tests that flush: what migrations wrote is gone afterwards, so the database cannot serve the next session."""
+    """Refuse browser tests without a browser; notice tests that flush.
+
+    What migrations wrote is gone after a flush, so that database cannot serve the next session.
+    """
+    if item.get_closest_marker("browser") and find_browser() is None:
+        if os.environ.get("NO_BROWSER") == "1" and not os.environ.get("CI"):
+            pytest.skip("NO_BROWSER=1: the browser tests are left out")
+        pytest.fail(
+            "No Chromium was found: install it (apt install chromium), or leave these out with NO_BROWSER=1.", pytrace=False
+        )
+    _notice_flush(item)
+
+
+def _notice_flush(item: pytest.Item) -> None:
     marker = item.get_closest_marker("django_db")
     transactional = marker is not None and (marker.kwargs.get("transaction") or (marker.args and marker.args[0]))
     if transactional or "transactional_db" in getattr(item, "fixturenames", ()):

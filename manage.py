@@ -10,7 +10,7 @@ WITHOUT_BROKER = {"check", "migrate", "makemigrations", "showmigrations", "sqlmi
 
 def main() -> int:
     """Prepare the environment, then hand over to Django; known hindrances are one sentence, exit code 1."""
-    if sys.version_info < (3, 11):
+    if sys.version_info < (3, 11):  # noqa: UP036 - people do start it with an old one
         return refuse("Python 3.11 or newer is needed. Run `make setup`, then .venv/bin/python manage.py.")
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "backoffice.settings")
     command = sys.argv[1] if len(sys.argv) > 1 else "help"

@@ -4,7 +4,6 @@ Nothing here imports Django: the runtime stands before the settings, which read 
 """
 
 import os
-import sys
 from pathlib import Path
 
 from backoffice.runtime.problems import ServiceProblem
@@ -30,8 +29,6 @@ def ensure_services(*, need_broker: bool = True) -> None:
     from backoffice.runtime.service import hold
     from backoffice.runtime.valkey import EmbeddedValkey
 
-    if sys.version_info < (3, 11):
-        raise ServiceProblem("Python 3.11 or newer is needed.", "Run `make setup` with a newer python3 on the PATH.")
     folder = data_folder()
     embedded = not os.environ.get("DATABASE_URL")
     secret_file.load_or_create(folder, announce=not embedded)

@@ -32,7 +32,9 @@ class Account:
 
     def run(self, command: list[str]) -> None:
         """Run `command` as this account; raises CalledProcessError with what it said."""
-        who = {} if self.prefix or self.uid is None else {"user": self.uid, "group": self.gid, "extra_groups": []}
+        who: dict[str, object] = (
+            {} if self.prefix or self.uid is None else {"user": self.uid, "group": self.gid, "extra_groups": []}
+        )
         environment = {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C", "TZ": "UTC"}
         subprocess.run(  # type: ignore[call-overload]
             [*self.prefix, *command], check=True, capture_output=True, text=True, cwd="/", env=environment, **who
@@ -70,7 +72,9 @@ def _unprivileged(data: Path) -> pwd.struct_passwd:
             return pwd.getpwnam(name)
         except KeyError:
             continue
-    raise ServiceProblem("PostgreSQL refuses to run as root and this machine has no `nobody`.", "Run as another user, or set DATABASE_URL.")
+    raise ServiceProblem(
+        "PostgreSQL refuses to run as root and this machine has no `nobody`.", "Run as another user, or set DATABASE_URL."
+    )
 
 
 def _passing_through(account: Account) -> list[Account]:

@@ -67,8 +67,11 @@ def _refuse_taken(host: str, port: int) -> None:
             trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             trial.bind(address)
     except PermissionError as problem:
-        raise ServiceProblem(f"Port {port} needs more rights than we have.", "Choose one above 1023: make run PORT=8001") from problem
+        raise ServiceProblem(
+            f"Port {port} needs more rights than we have.", "Choose one above 1023: make run PORT=8001"
+        ) from problem
     except OSError as problem:
         raise ServiceProblem(
-            f"Port {port} on {host} is in use or not ours ({problem.strerror}).", f"Choose another: make run PORT={port % 60000 + 1}"
+            f"Port {port} on {host} is in use or not ours ({problem.strerror}).",
+            f"Choose another: make run PORT={port % 60000 + 1}",
         ) from problem

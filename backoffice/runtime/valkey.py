@@ -30,7 +30,9 @@ class EmbeddedValkey:
         try:
             binary = get_binary_path()
         except ValkeyServerError as problem:
-            raise ServiceProblem("There is no embedded Valkey for this machine.", "Set BROKER_URL to a broker of yours.") from problem
+            raise ServiceProblem(
+                "There is no embedded Valkey for this machine.", "Set BROKER_URL to a broker of yours."
+            ) from problem
         self.home.mkdir(parents=True, exist_ok=True)
         port, password = self._address() if self.config.exists() else (0, "")
         settings = {

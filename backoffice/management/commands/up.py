@@ -65,8 +65,7 @@ def greeting(host: str, port: int) -> list[str]:
     """Return what a person wants to know once it runs."""
     shown = "127.0.0.1" if host in ("0.0.0.0", "::") else host  # noqa: S104 - only shown
     address = f"http://{f'[{shown}]' if ':' in shown else shown}:{port}"
-    lines = ["", f"  Desk      {address}/", f"  API       {address}/api/docs/", *_logins(), "  Ctrl-C stops everything.", ""]
-    return lines
+    return ["", f"  Desk      {address}/", f"  API       {address}/api/docs/", *_logins(), "  Ctrl-C stops everything.", ""]
 
 
 def _logins() -> list[str]:
