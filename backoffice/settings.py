@@ -48,6 +48,7 @@ INSTALLED_APPS = [
     "payouts.apps.PayoutsConfig",
     "billing.apps.BillingConfig",
     "fraud.apps.FraudConfig",
+    *env.list("EXTRA_APPS", default=[]),  # tools of the developers, such as the migration linter
 ]
 
 MIDDLEWARE = [
