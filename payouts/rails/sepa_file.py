@@ -184,6 +184,11 @@ def _check_amount(transfer: CreditTransfer) -> None:
         raise PaymentNotExpressible(transfer.end_to_end_id, "amount_minor", "a SEPA transfer is 0.01 to 999,999,999.99 EUR.")
 
 
+def check_transfer(transfer: CreditTransfer, profile: BankProfile) -> None:
+    """Say before a file is written whether this transfer can stand in it; raises PaymentNotExpressible."""
+    _check_transfer(transfer, to_sepa_text(transfer.creditor_name), to_sepa_text(transfer.remittance), profile)
+
+
 def _check_transfer(transfer: CreditTransfer, name: str, remittance: str, profile: BankProfile) -> None:
     def refuse(field: str, sentence: str) -> PaymentNotExpressible:
         return PaymentNotExpressible(transfer.end_to_end_id, field, sentence)
