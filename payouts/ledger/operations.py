@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -102,29 +101,44 @@ def post(
     """
     if not drafts:
         return []
-    legs = [(number, leg) for number, draft in enumerate(drafts, 1) for leg in draft.legs]
+    postings = [_check(draft, actor, approver) for draft in drafts]
+    legs = [leg for draft in drafts for leg in draft.legs]
+    template, version, key, fingerprint, source_kind, source_id = zip(*postings, strict=True)
+    code, holder_id, holder, currency, amount = zip(*legs, strict=True)
     parameters = [
-        [draft.template for draft in drafts],
-        [_check(draft, actor, approver) for draft in drafts],
-        [draft.key for draft in drafts],
-        [_fingerprint(draft) for draft in drafts],
-        [draft.source_kind for draft in drafts],
-        [draft.source_id for draft in drafts],
-        [draft.effective_at or at for draft in drafts],
-        [draft.reverses for draft in drafts],
+        _texts(template),
+        _numbers(version),
+        _texts(key),
+        _texts(fingerprint),
+        _texts(source_kind),
+        _numbers(source_id),
+        _texts([(draft.effective_at or at).isoformat() for draft in drafts]),
+        _numbers(["NULL" if draft.reverses is None else draft.reverses for draft in drafts]),
         str(actor),
         str(approver) if approver else "",
         reason,
         at,
-        [number for number, _ in legs],
-        [leg.code for _, leg in legs],
-        [leg.holder_id for _, leg in legs],
-        [leg.holder for _, leg in legs],
-        [leg.currency for _, leg in legs],
-        [leg.amount_minor for _, leg in legs],
+        _numbers([number for number, draft in enumerate(drafts, 1) for _ in draft.legs]),
+        _texts(code),
+        _numbers(holder_id),
+        _texts(holder),
+        _texts(currency),
+        _numbers(amount),
     ]
     rows = _run(parameters)
     return [Posted(posting_id, replayed) for _, posting_id, replayed in sorted(rows)]
+
+
+def _numbers(values: Iterable[int | str]) -> str:
+    """Return a PostgreSQL array literal; psycopg's own list adaptation costs three times as long on ten thousand elements."""
+    return "{" + ",".join(map(str, values)) + "}"
+
+
+def _texts(values: Sequence[str]) -> str:
+    joined = '","'.join(values)
+    if "\\" in joined or joined.count('"') != 2 * (len(values) - 1):
+        joined = '","'.join([value.replace("\\", "\\\\").replace('"', '\\"') for value in values])
+    return '{"' + joined + '"}'
 
 
 def _run(parameters: list[Any]) -> list[tuple[int, int, bool]]:
@@ -133,10 +147,10 @@ def _run(parameters: list[Any]) -> list[tuple[int, int, bool]]:
             cursor.execute(_CALL, parameters)
             return cursor.fetchall()
     except IntegrityError as error:
-        raise _refusal_of(error) from error
+        raise refusal_of(error) from error
 
 
-def _refusal_of(error: IntegrityError) -> Exception:
+def refusal_of(error: IntegrityError) -> Exception:
     """Translate the database's refusal into ours; anything unforeseen stays an IntegrityError."""
     text = str(error).splitlines()[0]
     if "balance_not_below_floor" in text:
@@ -150,29 +164,22 @@ def _refusal_of(error: IntegrityError) -> Exception:
     return error
 
 
-def _check(draft: Draft, actor: Actor, approver: Actor | None) -> int:
-    """Return the template's version after checking the draft against it."""
+def _check(draft: Draft, actor: Actor, approver: Actor | None) -> tuple[str, int, str, str, str, int]:
+    """Return the columns of a posting after checking the draft against its template."""
     template = TEMPLATES.get(draft.template)
     if template is None:
         raise UnknownTemplate(template=draft.template)
     if template.four_eyes and (approver is None or approver == actor or not approver.is_person):
         raise FourEyesRequired(template=draft.template)
-    totals: dict[str, int] = {}
-    for leg in draft.legs:
-        if leg.code not in template.codes and draft.reverses is None:
-            raise CodeNotInTemplate(template=draft.template, account=leg.code)
-        totals[leg.currency] = totals.get(leg.currency, 0) + leg.amount_minor
-    for currency, total in totals.items():
-        if total:
+    if draft.reverses is None and not template.codes.issuperset([leg[0] for leg in draft.legs]):
+        strangers = {leg.code for leg in draft.legs} - template.codes
+        raise CodeNotInTemplate(template=draft.template, account=", ".join(sorted(strangers)))
+    for currency in {leg[3] for leg in draft.legs}:
+        if sum([leg[4] for leg in draft.legs if leg[3] == currency]):
             raise PostingDoesNotBalance(key=draft.key, currency=currency)
     if len(draft.legs) < 2:
         raise PostingDoesNotBalance(key=draft.key, currency="any currency: it has fewer than two sides")
-    return template.version
-
-
-def _fingerprint(draft: Draft) -> str:
-    legs = ";".join(["{}|{}|{}|{}|{}".format(*leg) for leg in draft.legs])
-    return hashlib.md5(f"{draft.source_kind}{draft.source_id}{legs}".encode(), usedforsecurity=False).hexdigest()
+    return draft.template, template.version, draft.key, "", draft.source_kind, draft.source_id
 
 
 @composable

@@ -40,8 +40,17 @@ CREATE TRIGGER posting_immutable BEFORE UPDATE OR DELETE ON payouts_posting
 CREATE TRIGGER entry_immutable BEFORE UPDATE OR DELETE ON payouts_entry
     FOR EACH ROW EXECUTE FUNCTION ledger_refuse_change();
 
+-- An account is what its entries say it is: its identity never changes, and it is never deleted.
+CREATE FUNCTION ledger_keep_account() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION 'ledger accounts cannot be changed or deleted' USING ERRCODE = 'check_violation';
+END $$;
+CREATE TRIGGER account_kept BEFORE DELETE OR UPDATE OF id, code, holder_id, holder, currency, normal_sign, guarded ON payouts_account
+    FOR EACH ROW EXECUTE FUNCTION ledger_keep_account();
+
 -- Balance, per statement: the entries of a posting arrive in one INSERT. Row triggers would cost a query an entry, a deferred one would
--- report at commit, far from the cause. Also: every entry is in its account's currency.
+-- report at commit, far from the cause. Also: every entry has its posting and its account, in that
+-- account's currency; foreign keys would check row by row and lock the rows of hot accounts.
 CREATE FUNCTION ledger_entries_balance() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
     offender bigint;
@@ -50,11 +59,15 @@ BEGIN
     IF FOUND THEN
         RAISE EXCEPTION 'posting % does not balance', offender USING ERRCODE = 'check_violation';
     END IF;
-    SELECT f.posting_id INTO offender FROM fresh f JOIN payouts_account a ON a.id = f.account_id
-     WHERE a.currency <> f.currency LIMIT 1;
+    SELECT f.posting_id INTO offender FROM fresh f LEFT JOIN payouts_account a ON a.id = f.account_id
+     WHERE a.id IS NULL OR a.currency <> f.currency LIMIT 1;
     IF FOUND THEN
-        RAISE EXCEPTION 'posting % has an entry in another currency than its account', offender
+        RAISE EXCEPTION 'posting % has an entry without its account, or in another currency than its account', offender
             USING ERRCODE = 'check_violation';
+    END IF;
+    SELECT f.posting_id INTO offender FROM fresh f LEFT JOIN payouts_posting p ON p.id = f.posting_id WHERE p.id IS NULL LIMIT 1;
+    IF FOUND THEN
+        RAISE EXCEPTION 'entries name a posting % that does not exist', offender USING ERRCODE = 'check_violation';
     END IF;
     RETURN NULL;
 END $$;
@@ -82,7 +95,8 @@ CREATE TRIGGER posting_period_open AFTER INSERT ON payouts_posting REFERENCING N
 
 -- The one writer. Parallel arrays: p_* one element a posting, e_* one an entry (e_posting is the 1-based ordinal of its posting).
 -- One INSERT of postings, one of entries, one UPDATE of guarded balances in account order; all or nothing. A repeated (template, key) with the
--- same fingerprint answers the first posting and writes nothing; with another fingerprint the whole call is refused.
+-- same entries answers the first posting and writes nothing; with others (or another fingerprint of their origin, where
+-- the caller gives one) the whole call is refused.
 -- Balances are locked before entries get their ids, so that the ids of one guarded account rise in commit order (payouts freeze ranges of
 -- them); postings come before entries, so that a transaction has its xid before it draws entry ids (checkpoints rely on it).
 CREATE FUNCTION ledger_post(
@@ -168,6 +182,16 @@ BEGIN
     SELECT p.template || ' ' || p.key INTO clash
       FROM unnest(p_template, p_key, p_fingerprint) AS p(template, key, fingerprint)
       JOIN payouts_posting q USING (template, key) WHERE q.fingerprint <> p.fingerprint LIMIT 1;
+    IF NOT FOUND THEN
+        -- compare the entries themselves
+        SELECT p.template || ' ' || p.key INTO clash
+          FROM unnest(p_template, p_key) WITH ORDINALITY AS p(template, key, n) JOIN payouts_posting q USING (template, key)
+         WHERE ids[p.n] IS NULL AND EXISTS (
+               SELECT 1 FROM (SELECT account_id, sum(amount_minor) AS amount FROM payouts_entry WHERE payouts_entry.posting_id = q.id GROUP BY 1) booked
+                 FULL JOIN (SELECT u.account_id, sum(u.amount) AS amount FROM unnest(e_posting, account_ids, e_amount) AS u(posting, account_id, amount)
+                             WHERE u.posting = p.n GROUP BY 1) given USING (account_id)
+                WHERE booked.amount IS DISTINCT FROM given.amount) LIMIT 1;
+    END IF;
     IF FOUND THEN
         RAISE EXCEPTION 'the key % was posted with other content', clash USING ERRCODE = 'unique_violation';
     END IF;

@@ -443,7 +443,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='entry',
             name='account',
-            field=models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='entries', to='payouts.account'),
+            field=models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='entries', to='payouts.account'),
         ),
         migrations.AddField(
             model_name='hold',
@@ -492,7 +492,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='entry',
             name='posting',
-            field=models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='entries', to='payouts.posting'),
+            field=models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='entries', to='payouts.posting'),
         ),
         migrations.AddField(
             model_name='railfile',

@@ -10,6 +10,7 @@ SQL = (Path(__file__).parent.parent / "ledger" / "rules_0002.sql").read_text()
 DROP = """
 DROP FUNCTION ledger_post CASCADE;
 DROP FUNCTION ledger_refuse_change CASCADE;
+DROP FUNCTION ledger_keep_account CASCADE;
 DROP FUNCTION ledger_entries_balance CASCADE;
 DROP FUNCTION ledger_period_open CASCADE;
 DROP TABLE ledger_chart;

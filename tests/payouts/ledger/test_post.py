@@ -82,6 +82,12 @@ def test_a_repeated_key_answers_the_first_posting_and_books_nothing():
     clean()
 
 
+def test_keys_with_quotes_backslashes_and_commas_are_kept_as_they_are():
+    keys = ['a"b', "c\\d", "e,f", "{g}", "", "NULL", "h\n"]
+    post(drafts=[sale(key) for key in keys], actor=ROBOT, at=AT)
+    assert sorted(Posting.objects.values_list("key", flat=True)) == sorted(keys)
+
+
 def test_a_batch_with_old_and_new_keys_books_only_the_new_ones():
     first = post(drafts=[sale("a")], actor=ROBOT, at=AT)[0]
     posted = post(drafts=[sale("b"), sale("a"), sale("c", seller_id=2)], actor=ROBOT, at=AT)
