@@ -124,11 +124,11 @@ class PayeeAccount(models.Model):
         ]
         indexes = [models.Index(fields=["cool_off_until"], name="payee_cool_off")]
 
+    def __str__(self) -> str:
+        return f"{self.masked} v{self.version}"
+
     @property
     def masked(self) -> str:
         """The number as screens and statements show it."""
         start = self.country if self.kind == PayeeKind.IBAN else "US"
         return f"{start} •••• {self.last4}"
-
-    def __str__(self) -> str:
-        return f"{self.masked} v{self.version}"

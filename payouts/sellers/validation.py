@@ -17,8 +17,6 @@ from payouts.sellers.models import PayeeKind
 
 HOLDER_MAX = 140  # pain.001 Nm is Max140Text; a rail that takes less shortens at its own edge
 _US_ACCOUNT = re.compile(r"\d{4,17}", re.ASCII)  # NACHA entry detail, positions 13-29
-# Territories whose IBAN country differs from their banks' BIC country although both are right.
-_BIC_HOMES = {code: "FR" for code in "GF GP MQ RE PM YT BL MF NC PF WF TF MC".split()} | {code: "GB" for code in ("GG", "IM", "JE")}
 # Joiners are letters' business in Persian and Indic names; every other invisible character only hides something.
 _JOINERS = {"\u200c", "\u200d"}
 
@@ -31,11 +29,6 @@ class InvalidIban(InputError):
 class InvalidBic(InputError):
     code = "invalid_bic"
     sentence = "The BIC is not valid."
-
-
-class BicCountryMismatch(InputError):
-    code = "bic_country_mismatch"
-    sentence = "The BIC belongs to {bic_country}, the IBAN to {iban_country}."
 
 
 class InvalidRoutingNumber(InputError):
@@ -104,7 +97,7 @@ def parse_payee(kind: str, number: str, bic: str = "", routing_number: str = "",
 
     The IBAN's structure and mod-97 digits count, not national checksums: several countries' registries are wrong about valid accounts. An
     IBAN of another country than the seller's (`country`) is fine: refusing it would be IBAN discrimination (EU 260/2012, article 9).
-    Refuses: InvalidIban, InvalidBic, BicCountryMismatch, InvalidRoutingNumber, InvalidAccountNumber, UnknownPayeeKind.
+    Refuses: InvalidIban, InvalidBic, InvalidRoutingNumber, InvalidAccountNumber, UnknownPayeeKind.
     """
     if kind == PayeeKind.IBAN:
         return _parse_iban(number, bic)
@@ -123,7 +116,7 @@ def _parse_iban(number: str, bic: str) -> ParsedPayee:
         raise InvalidIban(why=_why(error)) from None
     bic = "".join(bic.split()).upper()
     if bic:
-        _check_bic(bic, str(iban.country_code))
+        _check_bic(bic)
     known_bic = bic or str(iban.bic or "")
     return ParsedPayee(PayeeKind.IBAN, compact, known_bic, "", str(iban.country_code), str(iban.bank_name or "")[:120])
 
@@ -137,14 +130,12 @@ def _why(error: SchwiftyException) -> str:
     }.get(type(error).__name__, "it is not built as its country builds them")
 
 
-def _check_bic(bic: str, iban_country: str) -> None:
+def _check_bic(bic: str) -> None:
+    """Refuse what is no BIC. One of another country than the IBAN's is fine: branches use their head office's."""
     try:
-        parsed = BIC(bic)
+        BIC(bic)
     except SchwiftyException:
         raise InvalidBic() from None
-    home = str(parsed.country_code)
-    if _BIC_HOMES.get(home, home) != _BIC_HOMES.get(iban_country, iban_country):
-        raise BicCountryMismatch(bic_country=home, iban_country=iban_country)
 
 
 def _parse_us_account(number: str, routing_number: str) -> ParsedPayee:

@@ -17,7 +17,7 @@ from payouts.sellers.operations import change_payee_account, create_seller
 
 AT = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
 ACTOR = system("test")
-PASSWORD = "correct horse battery staple"  # noqa: S105 - of test staff only
+PASSWORD = "correct horse battery staple"
 _TIERS = {"new": (21, 500), "standard": (14, 5_000), "trusted": (7, 50_000)}
 _numbers = itertools.count(1)
 
