@@ -1,10 +1,29 @@
 """All doors: the desk, the API, health."""
 
 from django.contrib import admin
-from django.urls import path
+from django.urls import include, path, re_path
 from django.views.generic import RedirectView
+
+from backoffice import health
+from backoffice.kit.api import docs
+from backoffice.kit.api.views import NotHere
+from backoffice.partners import api as partners
+
+api = [
+    path("", include("payouts.api_urls")),
+    path("events", partners.Events.as_view()),
+    path("events/<public_id:event_id>", partners.OneEvent.as_view()),
+    path("openapi.json", docs.openapi),
+    re_path("", NotHere.as_view()),
+]
 
 urlpatterns = [
     path("", RedirectView.as_view(url="/admin/", permanent=False)),
     path("admin/", admin.site.urls),
+    path("api/v1/", include(api)),
+    path("api/docs/", docs.swagger),
+    path("api/docs/errors/", docs.errors),
+    path("healthz", health.healthz),
+    path("readyz", health.readyz),
+    path("metrics", health.metrics),
 ]

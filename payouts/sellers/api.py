@@ -145,7 +145,9 @@ BALANCE_EXAMPLE = {
     "seller": SELLER_EXAMPLE["id"],
     "as_of": "2026-11-21T09:30:00Z",
     "livemode": False,
-    "balances": [{"currency": "EUR"} | {bucket: money(9504 if bucket in ("available", "total") else 0, "EUR") for bucket in BUCKETS}],
+    "balances": [
+        {"currency": "EUR"} | {bucket: money(9504 if bucket in ("available", "total") else 0, "EUR") for bucket in BUCKETS}
+    ],
 }
 PAYEE_EXAMPLE = {
     "id": "pac_01jd3k5m6n7p8q9r0s1t2v3w4x",
@@ -198,7 +200,22 @@ def seller_row_id(caller: Any, public_id: str) -> int:
 
 
 def represent_seller(row: tuple[Any, ...], livemode: bool) -> dict[str, Any]:
-    (_, public_id, external_id, legal_name, entity_type, email, country, town, currency, tier, schedule, day, status, created_at) = row
+    (
+        _,
+        public_id,
+        external_id,
+        legal_name,
+        entity_type,
+        email,
+        country,
+        town,
+        currency,
+        tier,
+        schedule,
+        day,
+        status,
+        created_at,
+    ) = row
     return {
         "id": public_id,
         "object": "seller",
@@ -358,5 +375,3 @@ class SellerPayeeAccounts(ApiView):
         payee = operations.change_payee_account(seller_id=row_id, **given, actor=call.actor, key=call.key, at=call.at)
         row = PayeeAccount.objects.filter(pk=payee.pk).values_list(*PAYEE_COLUMNS)[0]
         return represent_payee(row, seller_id, request.user.livemode)
-
-

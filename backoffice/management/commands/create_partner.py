@@ -1,0 +1,41 @@
+"""Open a partner and print its first key, once."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import transaction
+
+from backoffice.kit.commands import OperatorCommand, actor_of
+from backoffice.partners.keys import SCOPES
+from backoffice.partners.operations import create_partner, issue_key
+
+
+class Command(OperatorCommand):
+    help = "Open a partner of the API and print its key. The key is shown this once and stored as a hash."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("name")
+        parser.add_argument("--scopes", default=",".join(SCOPES), help="comma-separated; default: all (%(default)s)")
+        parser.add_argument("--live", action="store_true", help="a live partner, with sk_live_ keys (default: sandbox, sk_test_)")
+        parser.add_argument("--label", default="first key")
+        parser.add_argument("--days", type=int, metavar="N", help="the key expires after N days (default: never)")
+        parser.add_argument("--as", dest="email", metavar="EMAIL", help="in the name of this staff member")
+
+    def run(
+        self, *, name: str, scopes: str, live: bool, label: str, days: int | None, email: str | None, at: datetime, **_: Any
+    ) -> dict[str, Any]:
+        actor = actor_of(email, fallback="create_partner")
+        wanted = [scope.strip() for scope in scopes.split(",") if scope.strip()]
+        expires_at = None if days is None else at + timedelta(days=days)
+        with transaction.atomic():
+            partner = create_partner(name=name, livemode=live, actor=actor, at=at)
+            key, secret = issue_key(partner_id=partner.pk, label=label, scopes=wanted, actor=actor, at=at, expires_at=expires_at)
+        return {"partner": partner.public_id, "key": key.public_id, "scopes": key.scopes, "secret": secret}
+
+    def human(self, answer: dict[str, Any]) -> None:
+        self.stdout.write(f"Partner {answer['partner']}, key {answer['key']} ({', '.join(answer['scopes'])}):")
+        self.stdout.write(f"\n    {answer['secret']}\n")
+        self.stdout.write("Keep it now: it is stored as a hash and cannot be shown again.")
