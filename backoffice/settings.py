@@ -149,6 +149,8 @@ BLIND_INDEX_KEY = env("BLIND_INDEX_KEY", default="")
 # --- money --------------------------------------------------------------------------------------------------------------
 CURRENCIES = env.list("CURRENCIES", default=["EUR", "USD", "GBP", "JPY", "CHF", "SEK", "DKK", "PLN", "TND"])
 APPROVAL_LIFETIME_DAYS = env.int("APPROVAL_LIFETIME_DAYS", default=30)
+# A run above this in any currency asks its approver to type the total; 0 never asks.
+STEP_UP_LIMIT_MINOR = env.int("STEP_UP_LIMIT_MINOR", default=100_000_000)
 
 # --- rails --------------------------------------------------------------------------------------------------------------
 # The bank account payouts leave from, per rail and currency. Data, not code: bank profiles live in payouts/rails.
@@ -179,12 +181,18 @@ STORAGES = {
 }
 
 # --- API ----------------------------------------------------------------------------------------------------------------
+# Budgets per key; reads and writes apart, so that polling cannot shut out a payout.
+API_READS_PER_MINUTE = env.int("API_READS_PER_MINUTE", default=6_000)
+API_WRITES_PER_MINUTE = env.int("API_WRITES_PER_MINUTE", default=1_200)
+# When set, /metrics answers only with this bearer token.
+METRICS_TOKEN = env("METRICS_TOKEN", default="")
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["backoffice.partners.authentication.KeyAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["backoffice.partners.permissions.HasScope"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["backoffice.kit.api.StrictJSONParser"],
-    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_SCHEMA_CLASS": "backoffice.kit.api.schema.Described",
+    "DEFAULT_THROTTLE_CLASSES": ["backoffice.partners.limits.KeyThrottle"],
     "EXCEPTION_HANDLER": "backoffice.kit.api.exception_handler",
     "UNAUTHENTICATED_USER": None,
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
