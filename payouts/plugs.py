@@ -4,3 +4,11 @@
 def plug_in() -> None:
     """Register invariants, event consumers and rails."""
     from payouts import invariants  # noqa: F401 - registers the truths
+    _plug_runs()
+
+
+def _plug_runs() -> None:
+    from payouts.runs.operations import payee_changed as take_back_payouts
+    from payouts.sellers.gates import payee_changed
+
+    payee_changed.plug("cancel open payouts to the old account", take_back_payouts)

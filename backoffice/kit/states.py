@@ -133,12 +133,15 @@ def transition_set(
     at: datetime,
     reason: str = "",
     code: str = "",
+    also: dict[str, Any] | None = None,
 ) -> int:
     """Move every row whose id `select_sql` answers, in one statement, with their history; return how many moved.
 
     Only rows whose present state allows the move are touched: the caller compares the count. `select_sql` selects one column `id`, locked
-    FOR UPDATE in id order where rivals exist.
+    FOR UPDATE in id order where rivals exist. `also` sets further columns of the moved rows, in the same write.
     """
+    also = also or {}
+    further = "".join(f", {column} = %(_also_{column})s" for column in also)
     sources = [a for a, bs in of.moves.items() if str(to) in bs and a]
     statement = f"""
         WITH chosen AS MATERIALIZED ({select_sql}),
@@ -146,7 +149,7 @@ def transition_set(
             SELECT t.id, t.{of.column} AS from_state FROM {of.table} t JOIN chosen USING (id)
             WHERE t.{of.column} = ANY(%(_sources)s) ORDER BY t.id FOR UPDATE OF t),
         moved AS (
-            UPDATE {of.table} t SET {of.column} = %(_to)s FROM before b
+            UPDATE {of.table} t SET {of.column} = %(_to)s{further} FROM before b
             WHERE t.id = b.id AND t.{of.column} = b.from_state RETURNING t.id, b.from_state)
         INSERT INTO backoffice_statechange (subject, subject_id, from_state, to_state, actor, code, reason, at)
         SELECT %(_subject)s, id, from_state, %(_to)s, %(_actor)s, %(_code)s, %(_reason)s, %(_at)s FROM moved
@@ -155,6 +158,7 @@ def transition_set(
         cursor.execute(
             statement,
             params
+            | {f"_also_{column}": value for column, value in also.items()}
             | {
                 "_sources": sources,
                 "_to": str(to),

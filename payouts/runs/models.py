@@ -7,12 +7,19 @@ from payouts.runs.states import PayoutStatus, RunStatus, SkipCode
 from payouts.sellers.models import PayeeAccount, Seller
 
 
+class RunKind(models.TextChoices):
+    SCHEDULED = "scheduled", "whoever is due"
+    CATCH_UP = "catch_up", "everybody with money, whatever the schedule"
+    SINGLE = "single", "one seller on request"
+
+
 class PayoutRun(models.Model):
     """A set of payouts built together, approved by one other person, bound to a hash of its content."""
 
     public_id = PublicIdField(prefix="run")
     run_on = models.DateField()
     currency = models.CharField(max_length=3, blank=True, help_text="'' where the run pays every currency.")
+    kind = models.CharField(max_length=10, choices=RunKind.choices, default=RunKind.SCHEDULED)
     status = models.CharField(max_length=16, choices=RunStatus.choices, default=RunStatus.NEEDS_APPROVAL)
     maker = models.CharField(max_length=80)
     checker = models.CharField(max_length=80, blank=True)
@@ -40,8 +47,9 @@ class Payout(models.Model):
 
     public_id = PublicIdField(prefix="pay")
     run = models.ForeignKey(PayoutRun, null=True, on_delete=models.PROTECT, related_name="payouts")
-    seller = models.ForeignKey(Seller, on_delete=models.PROTECT, related_name="payouts")
-    payee_account = models.ForeignKey(PayeeAccount, on_delete=models.PROTECT, related_name="payouts")
+    # payout_seller serves look-ups by seller; payee accounts are never deleted, so nothing looks up by them
+    seller = models.ForeignKey(Seller, on_delete=models.PROTECT, db_index=False, related_name="payouts")
+    payee_account = models.ForeignKey(PayeeAccount, on_delete=models.PROTECT, db_index=False, related_name="payouts")
     currency = models.CharField(max_length=3)
     amount_minor = models.BigIntegerField()
     rail = models.CharField(max_length=20)
@@ -92,8 +100,8 @@ class Payout(models.Model):
 class RunSkip(models.Model):
     """A seller the run did not pay, why, and when it would."""
 
-    run = models.ForeignKey(PayoutRun, on_delete=models.CASCADE, related_name="skips")
-    seller = models.ForeignKey(Seller, on_delete=models.PROTECT, related_name="+")
+    run = models.ForeignKey(PayoutRun, on_delete=models.CASCADE, db_index=False, related_name="skips")
+    seller = models.ForeignKey(Seller, on_delete=models.PROTECT, db_index=False, related_name="+")
     currency = models.CharField(max_length=3)
     amount_minor = models.BigIntegerField()
     code = models.CharField(max_length=24, choices=SkipCode.choices)
