@@ -42,7 +42,7 @@ class Account:
 
 
 def for_server(data: Path, *programs: Path) -> Account:
-    """Return the account that can run `programs` on `data`; raises ServiceProblem when there is none."""
+    """Return the account that can run `programs` (initdb last) on `data`; raises ServiceProblem when there is none."""
     if os.geteuid() != 0:
         _refuse_foreign(data)
         return Account()
@@ -82,6 +82,8 @@ def _passing_through(account: Account) -> list[Account]:
     if setpriv is None:
         return []
     change = [setpriv, f"--reuid={account.uid}", f"--regid={account.gid}", "--clear-groups", "--pdeathsig=INT"]
+    # Without this bit access(2), by which initdb looks for its siblings, would leave the capability out of account.
+    change.append("--securebits=+no_setuid_fixup")
     return [
         Account(account.uid, account.gid, (*change, f"--inh-caps=+{name}", f"--ambient-caps=+{name}", "--"))
         for name in CAPABILITIES
@@ -95,6 +97,7 @@ def _can_work(candidate: Account, data: Path, programs: tuple[Path, ...]) -> boo
         candidate.run(["/bin/sh", "-c", 'cd "$0" && : > here && rm here', str(probe)])
         for program in programs:
             candidate.run([str(program), "--version"])
+        candidate.run([str(programs[-1]), "--show", "-D", str(probe)])
     except (subprocess.CalledProcessError, PermissionError):
         return False
     finally:

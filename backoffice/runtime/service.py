@@ -4,6 +4,7 @@ Four files per server in `run/`: `.start` serialises starters, `.users` is held 
 the keeper, `.json` tells newcomers how to connect. Only locks decide; a file left behind by a kill means nothing.
 """
 
+import atexit
 import fcntl
 import json
 import os
@@ -22,6 +23,7 @@ from backoffice.runtime.problems import ServiceProblem
 KEEPER = Path(__file__).with_name("keeper.py")
 READY_SECONDS = 120.0
 POLL_SECONDS = 0.03
+STOP_SECONDS = 10.0
 _held: dict[str, int] = {}
 
 
@@ -64,6 +66,7 @@ def hold(service: Service) -> dict[str, str]:
             os.close(users)
             raise
         _held[service.name] = users
+        atexit.register(_release, users, run / f"{service.name}.alive", os.getpid())
         return facts
 
 
@@ -83,6 +86,28 @@ def restart(service: Service) -> None:
 def log_file(service: Service) -> Path:
     """Return where the server writes what it has to say."""
     return service.folder / "log" / f"{service.name}.log"
+
+
+def _release(users: int, alive: Path, owner: int) -> None:
+    """Let go, and if we were the last, wait until the server is gone: who sees us end may rely on it."""
+    if os.getpid() != owner:  # a forked child shares the lock with us and must not give it back
+        return
+    fcntl.flock(users, fcntl.LOCK_UN)
+    if not _is_free(users, fcntl.LOCK_EX) and _is_free(users, fcntl.LOCK_SH):
+        return  # others are at work
+    deadline = time.monotonic() + STOP_SECONDS
+    while _keeper_lives(alive) and time.monotonic() < deadline:
+        time.sleep(POLL_SECONDS)  # poll loop: a newcomer may keep the server, then nobody tells us
+
+
+def _is_free(descriptor: int, kind: int) -> bool:
+    """Tell whether the lock could be had just now; it is given back at once."""
+    try:
+        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    fcntl.flock(descriptor, fcntl.LOCK_UN)
+    return True
 
 
 def _attach_or_start(service: Service, run: Path) -> dict[str, str]:

@@ -20,9 +20,9 @@ HOLD = """
 import json, os, sys
 from backoffice.runtime import ensure_services
 ensure_services()
-print(json.dumps({name: os.environ[name] for name in %r}), flush=True)
+print(json.dumps({name: os.environ[name] for name in sys.argv[1:]}), flush=True)
 sys.stdin.read()
-""" % (OURS[:6],)
+"""
 
 pytestmark = [pytest.mark.chaos]
 
@@ -43,7 +43,7 @@ def environment(folder: Path) -> dict[str, str]:
 
 def start_user(folder: Path) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-c", HOLD],
+        [sys.executable, "-c", HOLD, *OURS[:6]],
         cwd=CHECKOUT,
         env=environment(folder),
         stdin=subprocess.PIPE,
@@ -234,7 +234,7 @@ def test_up_leaves_no_process_behind_and_starts_again(folder: Path, how: signal.
     process.send_signal(how)
     code = process.wait(timeout=30)
     assert code == (0 if how != signal.SIGKILL else -signal.SIGKILL)
-    assert not wait_until_gone(folder)
+    assert not wait_until_gone(folder, seconds=0.5 if how != signal.SIGKILL else 20)
 
     again = start_up(folder, port)
     again.terminate()
