@@ -6,4 +6,5 @@ class BackofficeConfig(AppConfig):
     verbose_name = "Back office"
 
     def ready(self) -> None:
-        from backoffice import celery, checks  # noqa: F401 - the app that shared tasks bind to; the system checks
+        # the app that shared tasks bind to; the system checks; the truths
+        from backoffice import celery, checks, invariants  # noqa: F401
