@@ -11,7 +11,7 @@ from django.db import IntegrityError, OperationalError, connection
 
 from backoffice.kit.actors import Actor
 from backoffice.kit.errors import Refusal
-from payouts.ledger.operations import BalanceTooLow, PeriodIsClosed
+from payouts.ledger.operations import refusal_of
 from payouts.ledger.templates import TEMPLATES
 
 # Codes of the legs a source may fill, in the order of their entries.
@@ -105,15 +105,5 @@ def patient() -> Iterator[None]:
             raise SellersAreBusy() from error
         raise
     except IntegrityError as error:
-        raise _refusal_of(error) from error
-
-
-def _refusal_of(error: IntegrityError) -> Exception:
-    text = str(error).splitlines()[0]
-    if "balance_not_below_floor" in text:
-        return BalanceTooLow()
-    if text.startswith("the period"):
-        return PeriodIsClosed(detail=text)
-    if "one_open_payout" in text:
-        return SellersAreBusy()
-    return error
+        # a payout opened for one of them between our look and our write
+        raise (SellersAreBusy() if "one_open_payout" in str(error) else refusal_of(error)) from error

@@ -8,7 +8,8 @@ from typing import Any
 
 from backoffice.kit.actors import Actor, staff, system
 from payouts.ledger.operations import Draft, post
-from payouts.ledger.templates import earned
+from payouts.ledger.templates import platform
+from payouts.ledger.templates import seller as bucket
 from payouts.runs.models import Payout, PayoutRun
 from payouts.runs.operations import approve_run, build_run
 from payouts.sellers.models import Seller
@@ -22,10 +23,10 @@ _numbers = itertools.count(1)
 
 
 def give_money(seller: Seller, amount_minor: int = 10_000, *, currency: str | None = None, at: datetime = AT) -> None:
-    """Book an amount straight into the seller's available money (negative takes it away)."""
+    """Book an amount straight into the seller's available money, as two people's adjustment (negative takes it away)."""
     money = currency or seller.currency
-    legs = earned(seller_id=seller.pk, currency=money, gross_minor=amount_minor, fee_minor=0, available_minor=amount_minor)
-    post(drafts=[Draft("earning_adjustment", f"give_money:{next(_numbers)}", legs)], actor=MAKER, at=at)
+    legs = [platform("suspense", money, amount_minor), bucket("available", seller.pk, money, -amount_minor)]
+    post(drafts=[Draft("adjustment", f"give_money:{next(_numbers)}", legs)], actor=staff(1_000_001), approver=staff(1_000_002), at=at)
 
 
 def make_payable_seller(amount_minor: int = 10_000, **over: Any) -> Seller:
