@@ -4,7 +4,14 @@
 def plug_in() -> None:
     """Register invariants, event consumers and rails."""
     from payouts import invariants  # noqa: F401 - registers the truths
+    _plug_holds()
     _plug_runs()
+
+
+def _plug_holds() -> None:
+    from payouts.holds import consuming
+
+    consuming.plug_in()
 
 
 def _plug_runs() -> None:

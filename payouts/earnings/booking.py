@@ -16,7 +16,7 @@ from payouts.earnings.bulk import Postings, array, text_array
 from payouts.earnings.gates import ReserveUse, reserve_of_sale
 from payouts.earnings.lines import LineResult, ParsedLine, rejected
 from payouts.earnings.models import EarningKind
-from payouts.ledger.operations import lock_accounts
+from payouts.earnings.purses import lock_purses
 from payouts.ledger.templates import earned
 from payouts.sellers.states import SellerStatus
 
@@ -161,7 +161,7 @@ def _allocate(fresh: list[Fresh]) -> tuple[list[SaleLine], list[ReserveUse]]:
     A positive line whose sale has no other line anywhere is simply pending; that is nearly all of a file, and needs no balance.
     """
     groups = _groups(fresh)
-    purses = _purses({key[0] for key in groups})
+    purses = lock_purses({key[0] for key in groups})
     stored = [line for group in groups.values() for line in group.lines]
     uses: list[ReserveUse] = []
     for line in fresh:
@@ -199,28 +199,6 @@ def _groups(fresh: list[Fresh]) -> dict[GroupKey, SaleGroup]:
     for line in sales:
         line.reserved_minor = kept.get(line.earning_id, 0)
     return groups
-
-
-def _purses(seller_ids: set[int]) -> dict[tuple[int, str], Purse]:
-    """Return available, floor and debt of some sellers by currency, locked until the transaction ends."""
-    purses: dict[tuple[int, str], Purse] = {}
-    if not seller_ids:
-        return purses
-    lock_accounts(holder_ids=sorted(seller_ids), codes=["seller.available", "receivable.seller_debt"])
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """SELECT a.holder_id, a.currency, a.code, b.amount_minor * b.normal_sign, b.floor_minor
-                 FROM payouts_account a JOIN payouts_balance b ON b.account_id = a.id
-                WHERE a.holder_id = ANY(%s::bigint[]) AND a.code IN ('seller.available', 'receivable.seller_debt')""",
-            [array(seller_ids)],
-        )
-        for seller_id, currency, code, amount, floor in cursor.fetchall():
-            purse = purses.setdefault((seller_id, currency), Purse(0, 0, 0))
-            if code == "seller.available":
-                purse.available_minor, purse.floor_minor = amount, floor
-            else:
-                purse.debt_minor = amount
-    return purses
 
 
 def _insert(fresh: list[Fresh], *, source: str, at: datetime, batch_id: int | None) -> None:

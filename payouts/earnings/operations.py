@@ -17,7 +17,7 @@ from backoffice.kit.transactions import composable
 from backoffice.staff import audit
 from payouts.earnings.booking import Booked, book
 from payouts.earnings.lines import COLUMNS, EarningLine, LineResult, ParsedLine, parse_all
-from payouts.earnings.models import RejectedLine, RejectedState
+from payouts.earnings.models import Earning, RejectedLine, RejectedState
 
 LINES_MAX = 5_000
 RIVAL_TRIES = 3
@@ -100,6 +100,12 @@ def _book_against_rivals(parsed: Sequence[ParsedLine | LineResult], **facts: Any
             if attempt == RIVAL_TRIES or "earning_once" not in str(error):
                 raise
     raise AssertionError("unreachable")
+
+
+@composable
+def mark_matured(*, earning_ids: Sequence[int], at: datetime) -> int:
+    """Note that what these earnings had pending has become available; the caller (holds) has locked them and books the money."""
+    return Earning.objects.filter(pk__in=earning_ids, pending_minor__gt=0).update(pending_minor=0, matured_at=at)
 
 
 @composable

@@ -1,0 +1,55 @@
+"""Questions about earnings: what is due to become available, one sale, rejected lines."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+from django.db import connection
+from django.db.models import QuerySet
+
+from payouts.earnings.bulk import array
+from payouts.earnings.models import Earning, RejectedLine, RejectedState
+
+
+class Pending(NamedTuple):
+    """An earning with money still pending; amounts in minor units."""
+
+    earning_id: int
+    public_id: str
+    seller_id: int
+    currency: str
+    pending_minor: int
+    available_at: datetime
+
+
+def due(at: datetime, limit: int) -> list[tuple[int, int]]:
+    """Return (earning_id, seller_id) of what is pending and due at `at`, the oldest first, without a lock."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT id, seller_id FROM payouts_earning WHERE pending_minor > 0 AND available_at <= %s ORDER BY available_at, id LIMIT %s",
+            [at, limit],
+        )
+        return cursor.fetchall()
+
+
+def lock_pending(earning_ids: Sequence[int]) -> list[Pending]:
+    """Lock these earnings and return those that still have pending money, by due date; a rival may have matured some meanwhile."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """SELECT id, public_id, seller_id, currency, pending_minor, available_at FROM payouts_earning
+                WHERE id = ANY(%s::bigint[]) AND pending_minor > 0 ORDER BY id FOR NO KEY UPDATE""",
+            [array(earning_ids)],
+        )
+        return sorted((Pending(*row) for row in cursor.fetchall()), key=lambda row: (row.available_at, row.earning_id))
+
+
+def lines_of_sale(seller_id: int, currency: str, order_ref: str) -> QuerySet[Earning]:
+    """Return every line of one sale, in booking order."""
+    return Earning.objects.filter(seller_id=seller_id, currency=currency, order_ref=order_ref).order_by("id")
+
+
+def rejected_open() -> QuerySet[RejectedLine]:
+    """Return the rejected lines nobody has dealt with, the oldest first."""
+    return RejectedLine.objects.filter(state=RejectedState.OPEN).order_by("id")
