@@ -174,7 +174,10 @@ def _check(draft: Draft, actor: Actor, approver: Actor | None) -> tuple[str, int
     if draft.reverses is None and not template.codes.issuperset([leg[0] for leg in draft.legs]):
         strangers = {leg.code for leg in draft.legs} - template.codes
         raise CodeNotInTemplate(template=draft.template, account=", ".join(sorted(strangers)))
-    for currency in {leg[3] for leg in draft.legs}:
+    currencies = {leg[3] for leg in draft.legs}
+    if len(currencies) == 1 and sum([leg[4] for leg in draft.legs]):
+        raise PostingDoesNotBalance(key=draft.key, currency=currencies.pop())
+    for currency in currencies if len(currencies) > 1 else ():
         if sum([leg[4] for leg in draft.legs if leg[3] == currency]):
             raise PostingDoesNotBalance(key=draft.key, currency=currency)
     if len(draft.legs) < 2:

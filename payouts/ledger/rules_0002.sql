@@ -51,7 +51,9 @@ CREATE TRIGGER account_kept BEFORE DELETE OR UPDATE OF id, code, holder_id, hold
 -- Balance, per statement: the entries of a posting arrive in one INSERT. Row triggers would cost a query an entry, a deferred one would
 -- report at commit, far from the cause. Also: every entry has its posting and its account, in that
 -- account's currency; foreign keys would check row by row and lock the rows of hot accounts.
-CREATE FUNCTION ledger_entries_balance() RETURNS trigger LANGUAGE plpgsql AS $$
+-- Its plan is made once a session, maybe for a batch of thousands: index look-ups only, so that a single posting never scans a table.
+CREATE FUNCTION ledger_entries_balance() RETURNS trigger LANGUAGE plpgsql
+    SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 DECLARE
     offender bigint;
 BEGIN
@@ -107,16 +109,13 @@ RETURNS TABLE (ordinal int, posting_id bigint, replayed boolean) LANGUAGE plpgsq
 #variable_conflict use_column
 DECLARE
     ids bigint[];
+    fresh_ids bigint[];
     fresh_count int;
     clash text;
     account_ids bigint[];
     guarded_ids bigint[];
     is_guarded boolean[];
 BEGIN
-    IF (SELECT count(*) > count(DISTINCT (t, k)) FROM unnest(p_template, p_key) AS u(t, k)) THEN
-        RAISE EXCEPTION 'one call names the same key twice' USING ERRCODE = 'check_violation';
-    END IF;
-
     -- accounts: found by index, made on first use
     SELECT array_agg(a.id ORDER BY e.n), array_agg(a.guarded ORDER BY e.n) INTO account_ids, is_guarded
       FROM unnest(e_code, e_holder_id, e_holder, e_currency) WITH ORDINALITY AS e(code, holder_id, holder, currency, n)
@@ -147,18 +146,24 @@ BEGIN
     SELECT array_agg(DISTINCT a ORDER BY a) INTO guarded_ids FROM unnest(account_ids, is_guarded) AS u(a, g) WHERE g;
     PERFORM 1 FROM payouts_balance b WHERE b.account_id = ANY (guarded_ids) ORDER BY b.account_id FOR UPDATE;
 
-    -- postings
+    -- postings; their ids are drawn first, so that in the common case, all of them fresh, nothing has to be looked up again
+    ids := ARRAY(SELECT nextval('payouts_posting_id_seq') FROM generate_series(1, cardinality(p_key)));
     WITH written AS (
-        INSERT INTO payouts_posting (template, template_version, key, fingerprint, source_kind, source_id, actor, approver, reason,
+        INSERT INTO payouts_posting (id, template, template_version, key, fingerprint, source_kind, source_id, actor, approver, reason,
                                      recorded_at, effective_at, reverses_id)
-        SELECT p.template, p.version, p.key, p.fingerprint, p.source_kind, p.source_id, p_actor, p_approver, p_reason,
+        SELECT p.id, p.template, p.version, p.key, p.fingerprint, p.source_kind, p.source_id, p_actor, p_approver, p_reason,
                p_recorded_at, p.effective_at, p.reverses
-          FROM unnest(p_template, p_version, p_key, p_fingerprint, p_source_kind, p_source_id, p_effective_at, p_reverses)
-               AS p(template, version, key, fingerprint, source_kind, source_id, effective_at, reverses)
+          FROM unnest(ids, p_template, p_version, p_key, p_fingerprint, p_source_kind, p_source_id, p_effective_at, p_reverses)
+               AS p(id, template, version, key, fingerprint, source_kind, source_id, effective_at, reverses)
         ON CONFLICT (template, key) DO NOTHING
-        RETURNING id, template, key)
-    SELECT array_agg(w.id ORDER BY p.n), count(w.id) INTO ids, fresh_count
-      FROM unnest(p_template, p_key) WITH ORDINALITY AS p(template, key, n) LEFT JOIN written w USING (template, key);
+        RETURNING id)
+    SELECT count(*), CASE WHEN count(*) < cardinality(ids) THEN array_agg(id) END INTO fresh_count, fresh_ids FROM written;
+    IF fresh_count < cardinality(ids) THEN
+        IF EXISTS (SELECT 1 FROM unnest(p_template, p_key) AS u(t, k) GROUP BY t, k HAVING count(*) > 1) THEN
+            RAISE EXCEPTION 'one call names the same key twice' USING ERRCODE = 'check_violation';
+        END IF;
+        ids := ARRAY(SELECT CASE WHEN u.id = ANY (fresh_ids) THEN u.id END FROM unnest(ids) WITH ORDINALITY AS u(id, n) ORDER BY u.n);
+    END IF;
 
     -- entries of the fresh ones
     INSERT INTO payouts_entry (posting_id, account_id, amount_minor, currency, position)
