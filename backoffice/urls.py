@@ -8,6 +8,7 @@ from backoffice import health
 from backoffice.kit.api import docs
 from backoffice.kit.api.views import NotHere
 from backoffice.partners import api as partners
+from backoffice.staff import views as staff
 
 api = [
     path("", include("payouts.api_urls")),
@@ -20,6 +21,7 @@ api = [
 urlpatterns = [
     path("", RedirectView.as_view(url="/admin/", permanent=False)),
     path("admin/", admin.site.urls),
+    path("staff/sign-in/<str:token>/", staff.sign_in, name="staff-sign-in"),
     path("api/v1/", include(api)),
     path("api/docs/", docs.swagger),
     path("api/docs/errors/", docs.errors),

@@ -32,6 +32,7 @@ ACTS: dict[str, tuple[str, str, str]] = {
     "request_adjustment": ("payouts", "posting", "Can request an adjustment"),
     "approve_adjustment": ("payouts", "posting", "Can approve an adjustment"),
     "export_rows": ("payouts", "payout", "Can export lists"),
+    "check_books": ("backoffice", "bookscheck", "Can check the books now"),
     "manage_keys": ("backoffice", "apikey", "Can make and revoke API keys"),
     "view_audit": ("backoffice", "auditentry", "Can read the audit trail"),
 }
@@ -39,8 +40,8 @@ ACTS: dict[str, tuple[str, str, str]] = {
 _LEDGER = ["account", "balance", "posting", "entry", "checkpoint", "horizon", "period"]
 _SELLERS = ["seller", "payeeaccount", "tier", "minimumpayout"]
 _EARNINGS = ["earning", "earningimport", "rejectedline", "hold", "reserveplan"]
-_PAYOUTS = ["payoutrun", "payout", "runskip", "paymentorder", "railfile", "bankfile", "bankfileentry"]
-_AROUND = ["partner", "apikey", "event", "approval", "statechange"]
+_PAYOUTS = ["payoutrun", "payout", "runskip", "paymentorder", "railfile", "bankfile", "bankstatement", "bankfileentry"]
+_AROUND = ["partner", "apikey", "event", "approval", "statechange", "bookscheck"]
 _ALL_PAYOUTS = [*_LEDGER, *_SELLERS, *_EARNINGS, *_PAYOUTS]
 # Internals nobody looks at: IdempotencyRecord, EventConsumption, LoginAttempt, SignInLink.
 
@@ -62,14 +63,14 @@ ROLES: dict[str, set[str]] = {
     "finance": _EVERYTHING
     | _acts(
         "build_run", "submit_run", "cancel_payout", "hold_payout", "place_hold", "import_earnings", "retry_rejected",
-        "import_bank_file", "explain_bank_entry", "resolve_unknown", "request_adjustment", "export_rows",
+        "import_bank_file", "explain_bank_entry", "resolve_unknown", "request_adjustment", "check_books", "export_rows",
     ),
     "lead": _EVERYTHING
     | _AUDIT
     | _STAFF
     | _acts(
         "approve_run", "cancel_payout", "hold_payout", "place_hold", "release_hold", "change_reserve_plan", "resolve_unknown",
-        "close_period", "approve_adjustment", "set_seller_status", "change_tiers", "change_payee", "manage_keys", "export_rows",
+        "close_period", "approve_adjustment", "set_seller_status", "change_tiers", "check_books", "change_payee", "manage_keys", "export_rows",
     ),
     "compliance": _views("payouts", [*_SELLERS, *_EARNINGS, *_PAYOUTS, "account", "balance"])
     | _views("backoffice", ["approval", "statechange", "event"])

@@ -133,21 +133,18 @@ def _import_chunk(lines: Sequence[SellerLine], run: _Import) -> tuple[int, int, 
     made = {seller.external_id: seller for seller in _make(new, run)}
     known = _with_payees(here | _stored({line.external_id for line in new} - made.keys()))
 
-    duplicate, differing = 0, []
-    for line in lines:
-        first = first_of[line.external_id]
-        if line is first and line.external_id in made:
-            continue
-        if line.external_id in made:
-            fields = _differences_of_lines(first, line)
-        else:
-            fields = _differences(line, *known[line.external_id])
+    rejected = []
+    again = [line for line in lines if line is not first_of[line.external_id] or line.external_id not in made]
+    for line in again:
+        fields = (
+            _differences_of_lines(first_of[line.external_id], line)
+            if line.external_id in made
+            else _differences(line, *known[line.external_id])
+        )
         if fields:
             refusal = SellerDiffers(fields=", ".join(fields))
-            differing.append(RejectedSellerLine(line.line_no, line.external_id, refusal.code, str(refusal)))
-        else:
-            duplicate += 1
-    return len(made), duplicate, differing
+            rejected.append(RejectedSellerLine(line.line_no, line.external_id, refusal.code, str(refusal)))
+    return len(made), len(again) - len(rejected), rejected
 
 
 def _stored(external_ids: Iterable[str]) -> dict[str, Seller]:
