@@ -1,5 +1,6 @@
 """Index of the models of the project's own rooms; rooms keep the label `backoffice`."""
 
+from backoffice.desk.models import BooksCheck  # noqa: F401
 from backoffice.kit.approvals import Approval  # noqa: F401
 from backoffice.kit.idempotency import IdempotencyRecord  # noqa: F401
 from backoffice.kit.outbox import Event, EventConsumption  # noqa: F401

@@ -196,6 +196,7 @@ REST_FRAMEWORK = {
     "DEFAULT_THROTTLE_CLASSES": ["backoffice.partners.limits.KeyThrottle"],
     "EXCEPTION_HANDLER": "backoffice.kit.api.exception_handler",
     "UNAUTHENTICATED_USER": None,
+    "URL_FORMAT_OVERRIDE": None,
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }
 SPECTACULAR_SETTINGS = {
@@ -214,15 +215,21 @@ UNFOLD = {
     "SITE_TITLE": "Payout desk",
     "SITE_HEADER": "Payout desk",
     "SITE_SYMBOL": "account_balance",
+    "SITE_URL": None,
     "SHOW_HISTORY": False,
     "SHOW_VIEW_ON_SITE": False,
+    "SHOW_BACK_BUTTON": True,
     "ENVIRONMENT": "backoffice.desk.layout.environment_label",
     "DASHBOARD_CALLBACK": "backoffice.desk.views.desk_context",
+    "STYLES": ["backoffice.desk.layout.stylesheet"],
+    "SCRIPTS": ["backoffice.desk.layout.script"],
     "SIDEBAR": {
         "show_search": True,
+        "command_search": True,
         "show_all_applications": False,
         "navigation": "backoffice.desk.layout.navigation",
     },
+    # The search box posts to /admin/find/ instead, so that account numbers stay out of addresses; no history for the same reason.
     "COMMAND": {"search_models": False, "search_callback": "backoffice.desk.search.find_anything", "show_history": False},
 }
 

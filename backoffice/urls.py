@@ -20,6 +20,7 @@ api = [
 
 urlpatterns = [
     path("", RedirectView.as_view(url="/admin/", permanent=False)),
+    path("", include("backoffice.desk.urls")),
     path("admin/", admin.site.urls),
     path("staff/sign-in/<str:token>/", staff.sign_in, name="staff-sign-in"),
     path("api/v1/", include(api)),

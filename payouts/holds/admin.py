@@ -235,7 +235,7 @@ def _hold_fields(seller: Seller) -> dict[str, Any]:
         "seller_text": fields.long_text("What the seller reads", "Plain words; it stands on statements and in the API."),
         "review_on": fields.on_date("Review on", "When somebody looks at it again.", required=False),
         "release_at": fields.at_instant("Ends", "Empty: a person releases it.", required=False),
-        "release_condition": fields.text("Ends when", "Such as: invoice of 12 March received.", required=False),
+        "release_condition": fields.text("Ends when", "A condition a machine can check, such as payee_cool_off_over.", required=False),
     }
 
 
@@ -257,8 +257,7 @@ def _available(seller: Seller) -> list[tuple[str, Any]]:
 
 def _pause_fields(seller: Seller) -> dict[str, Any]:
     asked = _hold_fields(seller)
-    del asked["amount"]
-    asked["currency"] = fields.choice("Currency", _currencies(seller), "Empty: payouts in every currency.", required=False)
+    del asked["amount"], asked["currency"]
     return asked
 
 

@@ -1,0 +1,100 @@
+"""The frame around every page: which environment this is, and the way through the house."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest
+from django.templatetags.static import static
+from django.urls import reverse
+
+# group → (title, icon, url name, permission that shows it)
+NAVIGATION: list[tuple[str, list[tuple[str, str, str, str]]]] = [
+    (
+        "",
+        [("Desk", "space_dashboard", "admin:index", "")],
+    ),
+    (
+        "Payouts",
+        [
+            ("Plan a run", "event_note", "admin:payouts_payoutrun_plan", "payouts.view_payoutrun"),
+            ("Payout runs", "playlist_add_check", "admin:payouts_payoutrun_changelist", "payouts.view_payoutrun"),
+            ("Payouts", "payments", "admin:payouts_payout_changelist", "payouts.view_payout"),
+            ("Payment orders", "outbox", "admin:payouts_paymentorder_changelist", "payouts.view_paymentorder"),
+            ("Files to the bank", "upload_file", "admin:payouts_railfile_changelist", "payouts.view_railfile"),
+            ("Files from the bank", "account_balance", "admin:payouts_bankfile_changelist", "payouts.view_bankfile"),
+            ("Bank entries", "receipt_long", "admin:payouts_bankfileentry_changelist", "payouts.view_bankfileentry"),
+        ],
+    ),
+    (
+        "Sellers",
+        [
+            ("Sellers", "storefront", "admin:payouts_seller_changelist", "payouts.view_seller"),
+            ("Payee accounts", "credit_card", "admin:payouts_payeeaccount_changelist", "payouts.view_payeeaccount"),
+            ("Holds", "lock", "admin:payouts_hold_changelist", "payouts.view_hold"),
+            ("Reserve plans", "savings", "admin:payouts_reserveplan_changelist", "payouts.view_reserveplan"),
+            ("Tiers", "stairs", "admin:payouts_tier_changelist", "payouts.view_tier"),
+            ("Minimum payouts", "vertical_align_bottom", "admin:payouts_minimumpayout_changelist", "payouts.view_minimumpayout"),
+        ],
+    ),
+    (
+        "Earnings",
+        [
+            ("Imports", "upload", "admin:payouts_earningimport_changelist", "payouts.view_earningimport"),
+            ("Rejected lines", "rule", "admin:payouts_rejectedline_changelist", "payouts.view_rejectedline"),
+            ("Earnings", "sell", "admin:payouts_earning_changelist", "payouts.view_earning"),
+        ],
+    ),
+    (
+        "Ledger",
+        [
+            ("Trial balance", "balance", "admin:payouts_account_trial_balance", "payouts.view_account"),
+            ("Accounts", "account_tree", "admin:payouts_account_changelist", "payouts.view_account"),
+            ("Postings", "menu_book", "admin:payouts_posting_changelist", "payouts.view_posting"),
+            ("Entries", "list_alt", "admin:payouts_entry_changelist", "payouts.view_entry"),
+            ("Periods", "calendar_month", "admin:payouts_period_changelist", "payouts.view_period"),
+            ("Checks of the books", "fact_check", "admin:backoffice_bookscheck_changelist", "backoffice.view_bookscheck"),
+        ],
+    ),
+    (
+        "Back office",
+        [
+            ("Approvals", "how_to_reg", "admin:backoffice_approval_changelist", "backoffice.view_approval"),
+            ("Events", "bolt", "admin:backoffice_event_changelist", "backoffice.view_event"),
+            ("Audit", "history_edu", "admin:backoffice_auditentry_changelist", "backoffice.view_audit"),
+            ("Partners", "handshake", "admin:backoffice_partner_changelist", "backoffice.view_partner"),
+            ("API keys", "key", "admin:backoffice_apikey_changelist", "backoffice.view_apikey"),
+            ("Staff", "group", "admin:auth_user_changelist", "auth.view_user"),
+            ("Roles", "badge", "admin:auth_group_changelist", "auth.view_group"),
+        ],
+    ),
+]
+
+
+def environment_label(request: HttpRequest) -> list[str]:
+    """Return the label that says where one is, and its colour: live is red."""
+    name = settings.ENVIRONMENT_LABEL
+    return [name, "danger" if name.lower() in ("live", "production") else "warning"]
+
+
+def stylesheet(request: HttpRequest) -> str:
+    return static("backoffice/desk.css")
+
+
+def script(request: HttpRequest) -> str:
+    return static("backoffice/desk.js")
+
+
+def navigation(request: HttpRequest) -> list[dict[str, Any]]:
+    """Return the sidebar with what this person may see; groups without anything to see are left out."""
+    groups = []
+    for title, items in NAVIGATION:
+        shown = [
+            {"title": name, "icon": icon, "link": reverse(url)}
+            for name, icon, url, needs in items
+            if not needs or request.user.has_perm(needs)
+        ]
+        if shown:
+            groups.append({"title": title, "items": shown, "separator": False, "collapsible": False})
+    return groups

@@ -1,0 +1,97 @@
+"""One box for everything: ids first, then references, then account numbers, then names. Nothing one may not see is found."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from django.apps import apps
+from django.db import models
+from django.http import HttpRequest
+from unfold.dataclasses import SearchResult
+
+from backoffice.kit.admin import display
+from backoffice.kit.ids import PublicIdField, prefix_of
+from payouts.dispatch.models import PaymentOrder
+from payouts.earnings.models import Earning
+from payouts.runs.models import Payout
+from payouts.sellers.models import Seller
+from payouts.sellers.queries import find_payee_by_number
+
+FOUND_MAX = 20
+NAME_LETTERS_MIN = 3
+
+
+@functools.cache
+def models_by_prefix() -> dict[str, type[models.Model]]:
+    """Return which model each id prefix names."""
+    found: dict[str, type[models.Model]] = {}
+    for model in apps.get_models():
+        for field in model._meta.local_fields:
+            if isinstance(field, PublicIdField):
+                found[field.prefix] = model
+    return found
+
+
+def may_see(user: Any, model: type[models.Model]) -> bool:
+    meta = model._meta
+    return bool(user.has_perm(f"{meta.app_label}.view_{meta.model_name}"))
+
+
+def by_public_id(user: Any, public_id: str) -> models.Model | None:
+    """Return the row an id names, if this person may see it."""
+    model = models_by_prefix().get(prefix_of(public_id) or "")
+    if model is None or not may_see(user, model):
+        return None
+    return model._default_manager.filter(public_id=public_id).first()
+
+
+def find_anything(request: HttpRequest, term: str) -> list[SearchResult]:
+    """Return what a text may mean, best first."""
+    text = (request.POST.get("s") or request.GET.get("s") or term).strip()
+    if not text or len(text) > 120:
+        return []
+    found: dict[tuple[str, int], SearchResult] = {}
+    for way in (_ids, _references, _numbers, _names):
+        for row in way(request.user, text):
+            address = display.page_of(row)
+            if address:
+                found.setdefault((row._meta.label, row.pk), _result(row, address))
+        if found:
+            break
+    return list(found.values())[:FOUND_MAX]
+
+
+def _result(row: models.Model, address: str) -> SearchResult:
+    kind = str(row._meta.verbose_name).capitalize()
+    icons = {Seller: "storefront", Payout: "payments", PaymentOrder: "outbox", Earning: "sell"}
+    return SearchResult(title=str(row), description=f"{kind} {getattr(row, 'public_id', '')}".strip(), link=address, icon=icons.get(type(row), "tag"))
+
+
+def _ids(user: Any, text: str) -> Iterable[models.Model]:
+    row = by_public_id(user, text.lower())
+    return [row] if row else []
+
+
+def _references(user: Any, text: str) -> Iterable[models.Model]:
+    ways: list[tuple[type[models.Model], Callable[[], Any]]] = [
+        (Seller, lambda: Seller.objects.filter(external_id=text)),
+        (Payout, lambda: Payout.objects.filter(reference=text)),
+        (PaymentOrder, lambda: PaymentOrder.objects.filter(end_to_end_id=text)),
+        (Earning, lambda: Earning.objects.filter(external_id=text)),
+    ]
+    return [row for model, rows in ways if may_see(user, model) for row in rows()[:5]]
+
+
+def _numbers(user: Any, text: str) -> Iterable[models.Model]:
+    plain = "".join(text.split()).upper()
+    if not user.has_perm("payouts.view_payeeaccount") or not (8 <= len(plain) <= 34 and plain.isalnum() and any(c.isdigit() for c in plain)):
+        return []
+    return find_payee_by_number(plain)
+
+
+def _names(user: Any, text: str) -> Iterable[models.Model]:
+    if len(text) < NAME_LETTERS_MIN or not may_see(user, Seller):
+        return []
+    return Seller.objects.filter(legal_name__icontains=text).order_by("legal_name")[:FOUND_MAX]

@@ -1,0 +1,10 @@
+"""Doors of the desk beside the admin's own."""
+
+from django.urls import path
+
+from backoffice.desk import views
+
+urlpatterns = [
+    path("go/<str:public_id>", views.staff_go, name="go"),
+    path("admin/find/", views.staff_find, name="find"),
+]

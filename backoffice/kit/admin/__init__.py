@@ -1,0 +1,43 @@
+"""The base of every admin screen: read-only rows, buttons as data, panels, queues, exports. Imports none of our apps."""
+
+from backoffice.kit.admin import display, fields
+from backoffice.kit.admin.buttons import Button, UnknownPermission, declare_permissions
+from backoffice.kit.admin.export import ExportColumn
+from backoffice.kit.admin.operator import (
+    OperatorAdmin,
+    day_column,
+    id_column,
+    instant_column,
+    link_column,
+    money_column,
+    person_column,
+    state_column,
+)
+from backoffice.kit.admin.panels import Column, Download, Look, Panel, Table, plug
+from backoffice.kit.admin.queues import QUEUES, Queue, queue
+
+__all__ = [
+    "QUEUES",
+    "Button",
+    "Column",
+    "Download",
+    "ExportColumn",
+    "Look",
+    "OperatorAdmin",
+    "Panel",
+    "Queue",
+    "Table",
+    "UnknownPermission",
+    "day_column",
+    "display",
+    "fields",
+    "declare_permissions",
+    "id_column",
+    "instant_column",
+    "link_column",
+    "money_column",
+    "person_column",
+    "plug",
+    "queue",
+    "state_column",
+]

@@ -1,0 +1,181 @@
+"""How facts look on a screen: money, states, ids, instants, people. Everything here escapes what it is given."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, date, datetime
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.db import models
+from django.urls import NoReverseMatch, reverse
+from django.utils import timezone
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+
+from backoffice.kit.money import Money
+
+EMPTY = "–"
+
+# Unfold's own label classes, by tone; its stylesheet is compiled and knows these.
+_LABEL = "inline-block font-semibold rounded-default text-[11px] uppercase whitespace-nowrap h-6 leading-6 px-2 "
+_TONES = {
+    "good": "bg-green-100 text-green-700 dark:bg-green-500/20 dark:text-green-400",
+    "bad": "bg-red-100 text-red-700 dark:bg-red-500/20 dark:text-red-400",
+    "warn": "bg-orange-100 text-orange-700 dark:bg-orange-500/20 dark:text-orange-400",
+    "busy": "bg-blue-100 text-blue-700 dark:bg-blue-500/20 dark:text-blue-400",
+    "plain": "bg-base-500/8 text-base-700 dark:bg-base-500/20 dark:text-base-200",
+}
+_TONE_OF_STATE = {
+    "good": "active approved paid completed done applied accepted match used info explained retried",
+    "bad": "failed returned rejected blocked invalid no_match denied unplaced refused dead absent",
+    "warn": "needs_approval held paused unknown review soft_closed partly_placed partly_accepted ineligible needs_data "
+    "close_match requested",
+    "busy": "pending in_transit sending sent submitted running handed_over",
+}
+_TONE: dict[str, str] = {state: tone for tone, states in _TONE_OF_STATE.items() for state in states.split()}
+
+
+def money(amount_minor: int | None, currency: str, *, signed: bool = False) -> str | SafeString:
+    """Return an amount for a right-aligned cell: grouped digits, then the currency."""
+    if amount_minor is None or not currency:
+        return EMPTY
+    digits, _, code = Money(amount_minor, currency).display().rpartition(" ")
+    if signed and amount_minor > 0:
+        digits = "+" + digits
+    below = " money-below" if amount_minor < 0 else ""
+    return format_html('<span class="money{}">{} <span class="money-currency">{}</span></span>', below, digits, code)
+
+
+def totals(amounts: Mapping[str, int]) -> str | SafeString:
+    """Return one amount per currency, one under the other: currencies are never added up."""
+    if not amounts:
+        return EMPTY
+    return format_html_join("", '<span class="money-line">{}</span>', ((money(amounts[c], c),) for c in sorted(amounts)))
+
+
+def label(text: str, tone: str = "plain") -> SafeString:
+    return format_html('<span class="{}">{}</span>', _LABEL + _TONES[tone], text)
+
+
+def state(row: Any, field: str = "status") -> str | SafeString:
+    """Return a row's state as a coloured label with the words of its enum."""
+    value = getattr(row, field)
+    if not value:
+        return EMPTY
+    shown = getattr(row, f"get_{field}_display", lambda: value)()
+    return label(shown, tone_of(value))
+
+
+def state_of(choices: type[models.TextChoices], value: str) -> SafeString:
+    """Return a stored state as a label, in words also when the enum no longer knows it."""
+    words = dict(choices.choices).get(value, value.replace("_", " "))
+    return label(str(words), tone_of(value))
+
+
+def tone_of(value: str) -> str:
+    return _TONE.get(value, "plain")
+
+
+def instant(at: datetime | None) -> str | SafeString:
+    """Return a time in the operator's zone; hovering shows it in UTC."""
+    if at is None:
+        return EMPTY
+    local = timezone.localtime(at)
+    utc = at.astimezone(UTC)
+    return format_html(
+        '<time datetime="{}" title="{} UTC" class="instant">{}</time>',
+        utc.isoformat(),
+        f"{utc:%Y-%m-%d %H:%M:%S}",
+        f"{local.day} {local:%b %Y, %H:%M}",
+    )
+
+
+def day(on: date | None) -> str:
+    return f"{on.day} {on:%b %Y}" if on else EMPTY
+
+
+def age(at: datetime | None, now: datetime) -> str:
+    """Return how old something is, in the largest unit that says enough: '3 days', '5 hours', '12 minutes'."""
+    if at is None:
+        return EMPTY
+    seconds = max(0, int((now - at).total_seconds()))
+    for size, unit in ((86400, "day"), (3600, "hour"), (60, "minute")):
+        if seconds >= size:
+            count = seconds // size
+            return f"{count} {unit}{'' if count == 1 else 's'}"
+    return "less than a minute"
+
+
+def short_id(public_id: str) -> str:
+    """Return an id as people read it: its prefix and its last six characters."""
+    prefix, _, rest = public_id.rpartition("_")
+    return f"{prefix}_…{rest[-6:]}" if prefix and len(rest) > 8 else public_id
+
+
+def copyable(text: str, shown: str | None = None) -> str | SafeString:
+    """Return a text with a button that copies the whole of it."""
+    if not text:
+        return EMPTY
+    return format_html(
+        '<span class="copyable"><code title="{0}">{1}</code>'
+        '<button type="button" class="copy" data-copy="{0}" aria-label="Copy {0}" title="Copy">'
+        '<span class="material-symbols-outlined" aria-hidden="true">content_copy</span></button></span>',
+        text,
+        short_id(text) if shown is None else shown,
+    )
+
+
+def ident(row: Any) -> str | SafeString:
+    """Return a row's public id, short and copyable."""
+    return copyable(row.public_id)
+
+
+def page_of(row: models.Model) -> str | None:
+    """Return the address of a row's page in the admin, None where it has none."""
+    meta = row._meta
+    try:
+        return reverse(f"admin:{meta.app_label}_{meta.model_name}_change", args=[row.pk])
+    except NoReverseMatch:
+        return None
+
+
+def link(row: models.Model | None, text: Any = None) -> str | SafeString:
+    """Return a link to a row's page with its name."""
+    if row is None:
+        return EMPTY
+    address = page_of(row)
+    shown = str(row) if text is None else text
+    return format_html('<a class="row-link" href="{}">{}</a>', address, shown) if address else shown
+
+
+def anchor(address: str, text: Any) -> SafeString:
+    return format_html('<a class="row-link" href="{}">{}</a>', address, text)
+
+
+def list_url(model: type[models.Model], **lookups: Any) -> str:
+    """Return the address of a model's list with filters."""
+    from django.utils.http import urlencode
+
+    base = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
+    return f"{base}?{urlencode(lookups)}" if lookups else base
+
+
+def people(actors: Iterable[str]) -> dict[str, str]:
+    """Return the name of every actor string ('staff:12' → 'Ada Finance'), in one query."""
+    wanted = {actor for actor in actors if actor}
+    ids = [int(ref) for kind, _, ref in (actor.partition(":") for actor in wanted) if kind == "staff" and ref.isdigit()]
+    staff: dict[str, str] = {}
+    if ids:
+        for user in get_user_model().objects.filter(pk__in=ids):
+            staff[f"staff:{user.pk}"] = user.get_full_name() or user.get_username()
+    return {actor: staff.get(actor) or _machine(actor) for actor in wanted}
+
+
+def _machine(actor: str) -> str:
+    kind, _, ref = actor.partition(":")
+    if kind == "system":
+        return f"system ({ref.replace('_', ' ')})"
+    if kind == "staff":
+        return f"former staff {ref}"
+    return f"{kind} {short_id(ref)}" if ref else actor
