@@ -208,6 +208,15 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
+    # Without names of their own, generated clients would number these enums.
+    "ENUM_NAME_OVERRIDES": {
+        "SellerStatus": "payouts.sellers.states.SellerStatus",
+        "PayeeStatus": "payouts.sellers.states.PayeeStatus",
+        "PayoutStatus": "payouts.runs.states.PayoutStatus",
+        "SkipCode": "payouts.runs.states.SkipCode",
+        "EarningKind": "payouts.earnings.models.EarningKind",
+        "PayeeKind": "payouts.sellers.models.PayeeKind",
+    },
 }
 
 # --- admin --------------------------------------------------------------------------------------------------------------

@@ -3,11 +3,22 @@
 from django.urls import path
 
 from backoffice.kit.api import routes  # noqa: F401 - registers <public_id:…>
+from payouts.earnings import api as earnings
+from payouts.runs import api as runs
 from payouts.sellers import api as sellers
+from payouts.statements import api as statements
 
 urlpatterns = [
     path("sellers", sellers.Sellers.as_view()),
     path("sellers/<public_id:seller_id>", sellers.OneSeller.as_view()),
     path("sellers/<public_id:seller_id>/balance", sellers.SellerBalance.as_view()),
     path("sellers/<public_id:seller_id>/payee_accounts", sellers.SellerPayeeAccounts.as_view()),
+    path("earnings", earnings.Earnings.as_view()),
+    path("earnings/<public_id:earning_id>", earnings.OneEarning.as_view()),
+    path("payouts", runs.Payouts.as_view()),
+    path("payouts/<public_id:payout_id>", runs.OnePayout.as_view()),
+    path("payouts/<public_id:payout_id>/lines", runs.PayoutLines.as_view()),
+    path("payouts/<public_id:payout_id>/statement", statements.PayoutStatement.as_view()),
+    path("payouts/<public_id:payout_id>/cancel", runs.PayoutCancel.as_view()),
+    path("payout_eligibility", runs.PayoutEligibility.as_view()),
 ]

@@ -13,7 +13,7 @@ from backoffice.kit.api.fields import Currency, MoneyIn, MoneyOut, ObjectOut, Pu
 from backoffice.kit.api.lists import Filter, Page, instants
 from backoffice.kit.api.views import ApiView, Call, listing, question, verb
 from backoffice.kit.errors import InputError, NotFound
-from backoffice.kit.money import exponent_of
+from backoffice.kit.money import MoneyError, exponent_of
 from payouts.earnings.lines import BadLine, EarningLine, LineResult
 from payouts.earnings.models import Earning, EarningKind
 from payouts.earnings.operations import record_earnings
@@ -226,16 +226,14 @@ def _read_money(value: Any) -> tuple[str, str | None]:
     minor, currency = value["amount_minor"], value["currency"]
     if type(minor) is not int or not isinstance(currency, str):
         return "", None
-    if currency not in _EXPONENTS:
-        _EXPONENTS[currency[:3]] = exponent_of(currency)
-    exponent = _EXPONENTS[currency]
+    try:
+        exponent = exponent_of(currency)
+    except MoneyError:
+        exponent = 0
     if not exponent:
         return currency, str(minor)
     digits = str(abs(minor)).rjust(exponent + 1, "0")
     return currency, f"{'-' if minor < 0 else ''}{digits[:-exponent]}.{digits[-exponent:]}"
-
-
-_EXPONENTS: dict[str, int] = {}
 
 
 def with_external_ids(caller: Any, lines: Sequence[EarningLine | BadLine]) -> list[EarningLine | BadLine]:
@@ -244,7 +242,9 @@ def with_external_ids(caller: Any, lines: Sequence[EarningLine | BadLine]) -> li
     if not ids:
         return list(lines)
     known = dict(sellers_of(caller).filter(public_id__in=ids).values_list("public_id", "external_id"))
-    return [line._replace(seller=known.get(line.seller, line.seller)) if isinstance(line, EarningLine) else line for line in lines]
+    return [
+        line._replace(seller=known.get(line.seller, line.seller)) if isinstance(line, EarningLine) else line for line in lines
+    ]
 
 
 def one_earning(caller: Any, **by: Any) -> dict[str, Any]:
@@ -292,7 +292,9 @@ class Earnings(ApiView):
         example=EXAMPLE,
         more_answers={
             200: OpenApiResponse(
-                PolymorphicProxySerializer("EarningDuplicateOrBatch", [EarningOut, EarningBatchOut], resource_type_field_name=None),
+                PolymorphicProxySerializer(
+                    "EarningDuplicateOrBatch", [EarningOut, EarningBatchOut], resource_type_field_name=None
+                ),
                 description="A batch with its results; or one earning that had come before and was not booked again.",
                 examples=[OpenApiExample("Batch", value=BATCH_EXAMPLE, response_only=True, status_codes=["200"])],
             )

@@ -329,5 +329,3 @@ class PayoutEligibility(ApiView):
                 for row in rows
             ],
         }
-
-

@@ -60,7 +60,7 @@ class PublicId(Text):
     def __init__(self, prefix: str, **kwargs: Any) -> None:
         self.prefix = prefix
         self._shape = re.compile(prefix + "_[0-7][0-9a-hjkmnp-tv-z]{25}")
-        super().__init__(**kwargs)
+        super().__init__(trim_whitespace=False, **kwargs)
 
     def to_internal_value(self, data: Any) -> str:
         text = super().to_internal_value(data)

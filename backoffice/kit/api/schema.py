@@ -73,7 +73,13 @@ def describe(
         tags=[tag or operation.split("_", 1)[1].split("_")[0]],
         parameters=parameters,
         request=takes if takes is not None else None,
-        responses=success | (more_answers or {}) | _errors(takes is not None, bool(parameters), refusals),
+        responses=(
+            {(status, "application/json"): success[status]}
+            if any(isinstance(at, tuple) for at in more_answers or {})
+            else success
+        )
+        | (more_answers or {})
+        | _errors(takes is not None, bool(parameters), refusals),
         examples=[OpenApiExample(name, value=value, request_only=True) for name, value in examples_in["__examples__"].items()]
         if takes is not None
         else None,

@@ -1,0 +1,180 @@
+"""The wall between partners, for every route and method there is; a new route fails until it stands in the matrix."""
+
+from __future__ import annotations
+
+import pytest
+from django.urls import URLPattern, URLResolver, get_resolver
+
+from backoffice.kit import clock
+from backoffice.kit.ids import new_id
+from backoffice.kit.outbox import Event, tell
+from payouts.earnings.models import Earning
+from payouts.runs.models import Payout
+from payouts.sellers.models import PayeeAccount, Seller
+from tests.factories.partners import ApiClient, make_client
+from tests.factories.runs import give_money
+from tests.factories.sellers import make_iban, make_payee, make_seller, make_tier
+
+pytestmark = pytest.mark.django_db
+PREFIX = "api/v1/"
+LIST, OWN = "list", "own"  # what B gets: a list without A's rows; 404 for A's ids
+PAYEE = {"currency": "EUR", "kind": "iban", "account_holder": "B", "number": "FR7630006000011234567890189"}
+
+# route → method → (what B may expect, body). Ids in the path are A's; {seller} and the like in bodies and queries too.
+MATRIX = {
+    "sellers": {"get": (LIST, None), "post": (None, None)},
+    "sellers/<public_id:seller_id>": {"get": (OWN, None), "patch": (OWN, {"town": "Nice"})},
+    "sellers/<public_id:seller_id>/balance": {"get": (OWN, None)},
+    "sellers/<public_id:seller_id>/payee_accounts": {"get": (OWN, None), "post": (OWN, PAYEE)},
+    "earnings": {"get": (LIST, None), "post": (None, None)},
+    "earnings/<public_id:earning_id>": {"get": (OWN, None)},
+    "payouts": {"get": (LIST, None), "post": (OWN, {"seller": "{seller_id}", "currency": "EUR"})},
+    "payouts/<public_id:payout_id>": {"get": (OWN, None)},
+    "payouts/<public_id:payout_id>/lines": {"get": (OWN, None)},
+    "payouts/<public_id:payout_id>/statement": {"get": (OWN, None)},
+    "payouts/<public_id:payout_id>/cancel": {"post": (OWN, {"reason": "mine now"})},
+    "payout_eligibility": {"get": (OWN, None)},
+    "events": {"get": (LIST, None)},
+    "events/<public_id:event_id>": {"get": (OWN, None)},
+}
+QUERIES = {"payout_eligibility": "?seller={seller_id}"}
+PUBLIC = {"openapi.json"}
+METHODS = ["get", "post", "patch", "put", "delete"]
+
+
+def routes():
+    """Yield (route, view class) of everything below /api/v1/."""
+
+    def walk(patterns, prefix):
+        for pattern in patterns:
+            route = prefix + str(pattern.pattern)
+            if isinstance(pattern, URLResolver):
+                yield from walk(pattern.url_patterns, route)
+            elif isinstance(pattern, URLPattern) and route.startswith(PREFIX):
+                yield route.removeprefix(PREFIX), getattr(pattern.callback, "cls", None)
+
+    yield from walk(get_resolver().url_patterns, "")
+
+
+def offered(view):
+    return {method for method in METHODS if hasattr(view, method)}
+
+
+CELLS = [(route, method) for route, methods in MATRIX.items() for method in methods]
+
+
+@pytest.fixture
+def belongings():
+    """What A owns: one of everything that has an id."""
+    make_tier("new")
+    owner = make_client()
+    seller = make_seller(partner_id=owner.partner.pk, schedule="manual")
+    make_payee(seller)
+    give_money(seller)
+    sale = {
+        "external_id": "line-1", "seller": seller.external_id, "kind": "sale", "order_ref": "o-1", "occurred_at": clock.now().isoformat(),
+        "gross": {"amount_minor": 500, "currency": "EUR"},
+    }  # fmt: skip
+    earning = owner.post("earnings", sale).json()
+    payout = owner.post("payouts", {"seller": seller.public_id, "currency": "EUR"}).json()
+    tell("payout.paid", subject=payout["id"], payload={}, at=clock.now(), partner_id=owner.partner.pk)
+    event = owner.get("events").json()["data"][0]
+    return owner, {"seller_id": seller.public_id, "earning_id": earning["id"], "payout_id": payout["id"], "event_id": event["id"]}
+
+
+def fill(text, ids):
+    for name, value in ids.items():
+        text = text.replace(f"<public_id:{name}>", value).replace("{" + name + "}", value)
+    return text
+
+
+def call(client, route, method, ids, *, key):
+    body = MATRIX[route][method][1]
+    filled = body and {name: fill(value, ids) for name, value in body.items()}
+    path = fill(route + QUERIES.get(route, ""), ids)
+    headers = {"X-Request-Id": "same-request-id"} | ({"Idempotency-Key": key} if method != "get" else {})
+    return client.send(method.upper(), path, filled, **headers)
+
+
+def snapshot():
+    return [list(model.objects.order_by("pk").values()) for model in (Seller, PayeeAccount, Earning, Payout, Event)]
+
+
+def test_every_route_and_method_stands_in_the_matrix():
+    found = {route: offered(view) for route, view in routes() if view is not None and route and route not in PUBLIC}
+    expected = {route: set(methods) for route, methods in MATRIX.items()}
+    assert found == expected, "A new route needs its row in MATRIX before it is let through."
+
+
+def test_every_method_names_a_scope():
+    for route, view in routes():
+        if view is not None and route:
+            for method in offered(view):
+                assert getattr(view, method).scope, (route, method)
+
+
+@pytest.mark.parametrize(("route", "method"), CELLS)
+def test_without_a_key_nothing_opens(route, method, belongings):
+    _, ids = belongings
+    assert call(ApiClient(""), route, method, ids, key="k").status_code == 401
+
+
+@pytest.mark.parametrize(("route", "method"), CELLS)
+def test_key_without_the_scope_opens_nothing_and_does_not_tell_what_exists(route, method, belongings):
+    owner, ids = belongings
+    stranger = make_client("events:read" if not route.startswith("events") else "sellers:read", partner=owner.partner)
+    strange = {name: new_id(value[:3]) for name, value in ids.items()}
+    before = snapshot()
+    own = call(stranger, route, method, ids, key="k")
+    other = call(stranger, route, method, strange, key="k2")
+    assert own.status_code == 403 and own.content == other.content
+    assert snapshot() == before
+
+
+@pytest.mark.parametrize(("route", "method"), [cell for cell in CELLS if MATRIX[cell[0]][cell[1]][0] == OWN])
+def test_other_partners_ids_are_byte_equal_to_ids_that_do_not_exist(route, method, belongings):
+    owner, ids = belongings
+    stranger = make_client()
+    strange = {name: new_id(value[:3]) for name, value in ids.items()}
+    before = snapshot()
+    theirs = call(stranger, route, method, ids, key="k1")
+    nobodys = call(stranger, route, method, strange, key="k2")
+    assert theirs.status_code == 404 and theirs.content == nobodys.content
+    dropped = {"RateLimit"}
+    assert {k: v for k, v in theirs.items() if k not in dropped} == {k: v for k, v in nobodys.items() if k not in dropped}
+    assert snapshot() == before
+    if method == "get":
+        assert call(owner, route, method, ids, key="k3").status_code == 200
+
+
+@pytest.mark.parametrize("route", [route for route, methods in MATRIX.items() if methods.get("get", ("",))[0] == LIST])
+def test_lists_and_their_filters_never_show_other_partners_rows(route, belongings):
+    owner, ids = belongings
+    stranger = make_client()
+    assert owner.get(route).json()["data"]
+    filters = {"sellers": ["external_id=seller-1"], "earnings": [f"seller={ids['seller_id']}", "external_id=line-1"]}
+    filters |= {"payouts": [f"seller={ids['seller_id']}"], "events": [f"subject={ids['payout_id']}"]}
+    for query in ["", *[f"?{one}" for one in filters[route]]]:
+        assert stranger.get(route + query).json() == {"data": [], "next_cursor": None, "has_more": False}
+    first = owner.get(f"{route}?limit=1").json()
+    if first["next_cursor"]:
+        assert stranger.get(f"{route}?cursor={first['next_cursor']}").json()["data"] == []
+
+
+def test_idempotency_key_of_another_partner_replays_nothing(belongings):
+    owner, ids = belongings
+    stranger = make_client()
+    path = f"sellers/{ids['seller_id']}/payee_accounts"
+    body = PAYEE | {"number": make_iban()}
+    assert owner.post(path, body, key="shared").status_code == 201
+    assert stranger.post(path, body, key="shared").status_code == 404
+
+
+def test_reading_changes_no_row(belongings):
+    owner, ids = belongings
+    before = snapshot()
+    for route, methods in MATRIX.items():
+        if "get" in methods:
+            assert call(owner, route, "get", ids, key="").status_code == 200
+            assert owner.send("HEAD", fill(route + QUERIES.get(route, ""), ids)).status_code == 200
+    assert snapshot() == before
