@@ -1,6 +1,6 @@
 """Index of the models of this wing; each stands in its room, all keep the label `payouts`."""
 
-from payouts.dispatch.models import BankFile, BankFileEntry, PaymentOrder, RailFile  # noqa: F401
+from payouts.dispatch.models import BankFile, BankFileEntry, BankStatement, PaymentOrder, RailFile  # noqa: F401
 from payouts.earnings.models import Earning, EarningImport, RejectedLine  # noqa: F401
 from payouts.holds.models import Hold, ReservePlan  # noqa: F401
 from payouts.ledger.models import (  # noqa: F401

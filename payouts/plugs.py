@@ -6,6 +6,7 @@ def plug_in() -> None:
     from payouts import invariants  # noqa: F401 - registers the truths
     _plug_holds()
     _plug_runs()
+    _plug_dispatch()
 
 
 def _plug_holds() -> None:
@@ -19,3 +20,10 @@ def _plug_runs() -> None:
     from payouts.sellers.gates import payee_changed
 
     payee_changed.plug("cancel open payouts to the old account", take_back_payouts)
+
+
+def _plug_dispatch() -> None:
+    from payouts.dispatch.submitting import may_cancel as call_back_orders
+    from payouts.runs.gates import may_cancel
+
+    may_cancel.plug("call back the payment order", call_back_orders)

@@ -1,1 +1,553 @@
-"""Screens of this room."""
+"""Screens of what leaves and what the banks answer: payment orders, files out, files in, bank entries."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest
+from unfold.contrib.filters.admin import ChoicesDropdownFilter, RangeDateTimeFilter
+
+from backoffice.kit.actors import Actor
+from backoffice.kit.admin import (
+    Button,
+    Column,
+    Download,
+    ExportColumn,
+    Look,
+    OperatorAdmin,
+    Panel,
+    Table,
+    day_column,
+    display,
+    fields,
+    id_column,
+    instant_column,
+    link_column,
+    money_column,
+    person_column,
+    plug,
+    queue,
+    state_column,
+)
+from backoffice.kit.errors import InputError
+from backoffice.kit.money import Money
+from backoffice.kit.transactions import composable
+from payouts.dispatch import operations, queries
+from payouts.dispatch.models import BankFile, BankFileEntry, BankStatement, PaymentOrder, RailFile
+from payouts.dispatch.operations import BankFileResult, SubmitResult
+from payouts.dispatch.states import ORDER, RAIL_FILE, EntryState, OrderStatus
+from payouts.runs.models import Payout, PayoutRun
+from payouts.runs.states import RunStatus
+
+UPLOAD_BYTES_MAX = 50 * 1024 * 1024
+
+
+# --- queues -------------------------------------------------------------------------------------------------------------
+
+
+def silent_files(at: datetime) -> QuerySet[RailFile]:
+    """Return the files the bank should have answered by now."""
+    return RailFile.objects.filter(pk__in=[file.pk for file in queries.silent_files(at)])
+
+
+queue(
+    name="unknown",
+    title="Outcome unknown",
+    model=PaymentOrder,
+    rows=lambda at: queries.unknown_orders(),
+    age_field="created_at",
+    help_text="The rail is being asked. If it cannot tell, find out from the bank and say what became of it; never send again blindly.",
+    tone="bad",
+    order=25,
+)
+queue(
+    name="silent",
+    title="Files the bank did not answer",
+    model=RailFile,
+    rows=silent_files,
+    age_field="handed_over_at",
+    help_text="Ask the bank what became of the file.",
+    tone="bad",
+    order=40,
+)
+queue(
+    name="unplaced",
+    title="Bank entries not placed",
+    model=BankFileEntry,
+    rows=lambda at: queries.unplaced_entries(),
+    age_field="created_at",
+    help_text="Nothing of ours matches them: find out what they are, and explain.",
+    order=50,
+)
+
+
+def mask(iban: str) -> str:
+    return f"{iban[:2]} •••• {iban[-4:]}" if len(iban) > 8 else iban
+
+
+# --- payment orders -----------------------------------------------------------------------------------------------------
+
+
+def _answers(order: PaymentOrder, look: Look) -> Table:
+    rows, older = look.slice_of(order.bank_answers.select_related("bank_file"))
+    return _entry_table(rows, older, empty="No bank has said anything about this order yet.")
+
+
+def _entry_table(rows: list[BankFileEntry], older: int | None, empty: str) -> Table:
+    return Table(
+        [Column("Entry"), Column("Booked"), Column("Amount", money=True), Column("Code"), Column("State"), Column("What it did"), Column("File")],
+        [
+            (
+                display.link(row, row.kind),
+                display.day(row.booked_on),
+                display.money(row.amount_minor, row.currency),
+                row.code,
+                display.state(row, "state"),
+                row.outcome.replace("_", " "),
+                display.link(row.bank_file),
+            )
+            for row in rows
+        ],
+        empty=empty,
+        older=older,
+    )
+
+
+_RESOLVE = [
+    ("sent", "the rail has it"),
+    ("rejected", "the rail refused it"),
+    ("absent", "it never arrived at the rail; it may be sent again"),
+]
+
+
+@admin.register(PaymentOrder)
+class PaymentOrderAdmin(OperatorAdmin):
+    list_display = ("id_shown", "payout_shown", "attempt", "amount_money", "state_shown", "reason", "rail", "end_to_end_id", "created")
+    list_filter = (("status", ChoicesDropdownFilter), "rail", ("created_at", RangeDateTimeFilter))
+    list_select_related = ("payout", "payout__seller", "payee_account", "rail_file")
+    machine = ORDER
+    refresh_while = (OrderStatus.SENDING,)
+    search_by = (lambda term: Q(end_to_end_id=term), lambda term: Q(provider_ref=term), lambda term: Q(payout__public_id=term))
+    search_help_text = "Id, end-to-end id, the rail's reference, or payout id"
+    empty_text = "An order is made when a run is submitted: one instruction on one rail for one payout."
+    panels = (Panel("answers", "What the bank said", _answers, permission="payouts.view_bankfileentry", lazy=False),)
+    buttons = (
+        Button(
+            name="resolve",
+            label="Say what became of it",
+            verb=operations.resolve_unknown,
+            permission="payouts.resolve_unknown",
+            arguments=lambda row, asked: {"order_id": row.pk, **asked},
+            states=(OrderStatus.UNKNOWN,),
+            fields=lambda row: {
+                "outcome": fields.choice("Outcome", _RESOLVE),
+                "provider_ref": fields.text("The rail's reference", "If the rail has it.", required=False, max_length=120),
+                "code": fields.text("The bank's code", "If it was refused, such as AC04.", required=False, max_length=40),
+                "reason": fields.reason("The evidence: whom you asked, and what they said."),
+            },
+            effect=lambda row: [
+                ("Seller", row.payout.seller.legal_name),
+                ("Amount", display.money(row.amount_minor, row.currency)),
+                ("End-to-end id", display.copyable(row.end_to_end_id, row.end_to_end_id)),
+                ("First called", display.instant(row.first_called_at)),
+            ],
+            explain="Say this only with evidence from the rail: a wrong “never arrived” pays twice.",
+            danger=True,
+            done=lambda row, order: f"The order is now: {order.get_status_display()}.",
+        ),
+    )
+    export_columns = (
+        ExportColumn("id", lambda o: o.public_id),
+        ExportColumn("payout", lambda o: o.payout.public_id),
+        ExportColumn("seller", lambda o: o.payout.seller.external_id),
+        ExportColumn("attempt", lambda o: o.attempt),
+        ExportColumn("amount", lambda o: Money(o.amount_minor, o.currency)),
+        ExportColumn("currency", lambda o: o.currency),
+        ExportColumn("status", lambda o: o.get_status_display()),
+        ExportColumn("code", lambda o: o.code),
+        ExportColumn("rail", lambda o: o.rail),
+        ExportColumn("end_to_end_id", lambda o: o.end_to_end_id),
+        ExportColumn("provider_ref", lambda o: o.provider_ref),
+        ExportColumn("created_at", lambda o: o.created_at),
+    )
+    id_shown = id_column()
+    amount_money = money_column("Amount")
+    state_shown = state_column()
+    created = instant_column("Created", "created_at")
+
+    @admin.display(description="Payout")
+    def payout_shown(self, row: PaymentOrder) -> Any:
+        return display.link(row.payout, row.payout.seller.legal_name)
+
+    def page_title(self, row: PaymentOrder) -> str:
+        return f"Attempt {row.attempt} to pay {row.payout.seller.legal_name}"
+
+    def headline(self, row: PaymentOrder) -> Any:
+        return display.money(row.amount_minor, row.currency)
+
+    def standing(self, row: PaymentOrder) -> str:
+        return row.reason
+
+    def facts(self, row: PaymentOrder) -> list[tuple[str, Any]]:
+        return [
+            ("Payout", display.link(row.payout, display.short_id(row.payout.public_id))),
+            ("To", display.link(row.payee_account, row.payee_account.masked)),
+            ("Rail", row.rail),
+            ("File", display.link(row.rail_file)),
+            ("End-to-end id", display.copyable(row.end_to_end_id, row.end_to_end_id)),
+            ("The rail's reference", display.copyable(row.provider_ref, row.provider_ref)),
+            ("Code", row.code),
+            ("The rail's own code", row.raw_code),
+            ("Calls", row.tries),
+            ("First called", display.instant(row.first_called_at)),
+            ("Next look", display.instant(row.next_try_at)),
+            ("Handed over", display.instant(row.sent_at)),
+            ("Settled", display.instant(row.completed_at)),
+            ("Created", display.instant(row.created_at)),
+        ]
+
+
+# --- files to the bank --------------------------------------------------------------------------------------------------
+
+
+def _orders_of_file(file: RailFile, look: Look) -> Table:
+    rows, older = look.slice_of(file.orders.select_related("payout__seller"))
+    return _order_table(rows, older)
+
+
+def _order_table(rows: list[PaymentOrder], older: int | None = None) -> Table:
+    return Table(
+        [Column("Order"), Column("Attempt"), Column("Amount", money=True), Column("State"), Column("Why"), Column("Rail"), Column("Created")],
+        [
+            (
+                display.link(row, display.short_id(row.public_id)),
+                row.attempt,
+                display.money(row.amount_minor, row.currency),
+                display.state(row),
+                row.reason or row.code,
+                row.rail,
+                display.instant(row.created_at),
+            )
+            for row in rows
+        ],
+        empty="Nothing was sent yet.",
+        older=older,
+        older_label="More",
+    )
+
+
+def _bytes_of(file: RailFile) -> tuple[bytes, str, str]:
+    return bytes(RailFile.objects.values_list("data", flat=True).get(pk=file.pk)), "application/xml", file.file_name
+
+
+@admin.register(RailFile)
+class RailFileAdmin(OperatorAdmin):
+    list_display = ("file_name", "state_shown", "run_shown", "orders_count", "sum_money", "execute_day", "hash", "created")
+    list_filter = (("state", ChoicesDropdownFilter), "rail")
+    list_select_related = ("run",)
+    machine = RAIL_FILE
+    search_by = (lambda term: Q(message_id=term), lambda term: Q(sha256=term), lambda term: Q(file_name=term))
+    search_help_text = "Id, message id, file name or SHA-256"
+    empty_text = "Files are written when a run with bank transfers is submitted."
+    panels = (Panel("orders", "Payment orders", _orders_of_file, permission="payouts.view_paymentorder"),)
+    downloads = (Download("bytes", "The file as stored", _bytes_of),)
+    state_shown = state_column("State", "state")
+    run_shown = link_column("Run", "run")
+    sum_money = money_column("Sum", "control_sum_minor")
+    execute_day = day_column("Executes", "execute_on")
+    created = instant_column("Written", "created_at")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[RailFile]:
+        return super().get_queryset(request).defer("data")
+
+    @admin.display(description="SHA-256")
+    def hash(self, row: RailFile) -> Any:
+        return display.copyable(row.sha256, row.sha256[:12])
+
+    def headline(self, row: RailFile) -> Any:
+        return display.money(row.control_sum_minor, row.currency)
+
+    def standing(self, row: RailFile) -> str:
+        return row.state_reason
+
+    def facts(self, row: RailFile) -> list[tuple[str, Any]]:
+        return [
+            ("Run", display.link(row.run)),
+            ("Rail", row.rail),
+            ("Bank profile", row.bank_profile),
+            ("Message id", display.copyable(row.message_id, row.message_id)),
+            ("SHA-256", self.hash(row)),
+            ("Orders", f"{row.orders_count:,}"),
+            ("Executes on", display.day(row.execute_on)),
+            ("Written", display.instant(row.created_at)),
+            ("Validated", display.instant(row.validated_at)),
+            ("Handed over", display.instant(row.handed_over_at)),
+            ("Answered", display.instant(row.answered_at)),
+        ]
+
+
+# --- files from the bank ------------------------------------------------------------------------------------------------
+
+
+class UploadTooLarge(InputError):
+    code = "upload_too_large"
+    sentence = "The file is larger than any bank file ({limit} MB)."
+
+
+@composable
+def import_upload(*, file: Any, account_iban: str, actor: Actor, at: datetime) -> BankFileResult:
+    """Read an uploaded bank file; the same file twice is a no-op."""
+    if file.size > UPLOAD_BYTES_MAX:
+        raise UploadTooLarge(limit=UPLOAD_BYTES_MAX // 1024**2)
+    return operations.import_bank_file(data=file.read(), file_name=file.name, actor=actor, at=at, account_iban=account_iban or None)
+
+
+def _entries_of(file: BankFile, look: Look) -> Table:
+    rows, older = look.slice_of(file.entries.select_related("bank_file"))
+    return _entry_table(rows, older, empty="The file has no entries.")
+
+
+def _statements_of(file: BankFile, look: Look) -> Table:
+    rows = list(BankStatement.objects.filter(bank_file=file).order_by("pk")[: look.limit])
+    return Table(
+        [Column("Account"), Column("Statement"), Column("From"), Column("To"), Column("Entries"), Column("Opening", money=True), Column("Closing", money=True)],
+        [
+            (
+                mask(row.account_iban),
+                f"{row.kind} {row.statement_id}",
+                display.day(row.from_on),
+                display.day(row.to_on),
+                row.entries_count,
+                display.money(row.opening_minor, row.currency),
+                display.money(row.closing_minor, row.currency),
+            )
+            for row in rows
+        ],
+        empty="This file carries no statement.",
+    )
+
+
+@admin.register(BankFile)
+class BankFileAdmin(OperatorAdmin):
+    list_display = ("file_name", "format", "state_shown", "received", "by", "hash")
+    list_filter = (("state", ChoicesDropdownFilter), "format")
+    actor_fields = ("received_by",)
+    search_by = (lambda term: Q(sha256=term), lambda term: Q(file_name=term))
+    search_help_text = "Id, file name or SHA-256"
+    empty_title = "No bank file was read yet"
+    empty_text = "Upload what the bank sent: pain.002, camt.052, camt.053, camt.054, pacs.004 or MT940. The format is recognised."
+    panels = (
+        Panel("statements", "Statements", _statements_of, lazy=False, order=10),
+        Panel("entries", "Entries", _entries_of, permission="payouts.view_bankfileentry", lazy=False, order=20),
+    )
+    list_buttons = (
+        Button(
+            name="upload",
+            label="Upload a bank file",
+            verb=import_upload,
+            permission="payouts.import_bank_file",
+            arguments=lambda row, asked: asked,
+            fields=lambda row: {
+                "file": fields.upload("File", "As the bank sent it."),
+                "account_iban": fields.text("Only for account", "Its IBAN, if the file must be about this account.", required=False, max_length=34),
+            },
+            explain="What the file says is applied at once, all of it or nothing. The same file again changes nothing.",
+            done=lambda row, result: _file_told(result),
+            then=lambda row, result: _page_of_file(result),
+        ),
+    )
+    downloads = (
+        Download(
+            "bytes", "The file as received", lambda row: (bytes(BankFile.objects.values_list("data", flat=True).get(pk=row.pk)), "application/octet-stream", row.file_name)
+        ),
+    )
+    state_shown = state_column("State", "state")
+    received = instant_column("Received", "received_at")
+    by = person_column("By", "received_by")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[BankFile]:
+        return super().get_queryset(request).defer("data")
+
+    @admin.display(description="SHA-256")
+    def hash(self, row: BankFile) -> Any:
+        return display.copyable(row.sha256, row.sha256[:12])
+
+    def status_label(self, row: BankFile) -> Any:
+        return display.state(row, "state")
+
+    def facts(self, row: BankFile) -> list[tuple[str, Any]]:
+        told = [(str(name).replace("_", " ").capitalize(), value) for name, value in row.summary.items() if isinstance(value, int | str)]
+        return [
+            ("Format", row.format),
+            *told[:8],
+            ("SHA-256", self.hash(row)),
+            ("Received", display.instant(row.received_at)),
+            ("By", self.person(row, "received_by")),
+        ]
+
+
+@admin.register(BankFileEntry)
+class BankFileEntryAdmin(OperatorAdmin):
+    list_display = ("kind_shown", "state_shown", "amount_money", "direction", "code", "booked", "end_to_end_id", "what", "file_shown", "since")
+    list_filter = (("state", ChoicesDropdownFilter), "kind", "currency")
+    list_select_related = ("bank_file", "payment_order", "payment_order__payout")
+    actor_fields = ("owner",)
+    search_by = (lambda term: Q(end_to_end_id=term), lambda term: Q(line_ref=term), lambda term: Q(servicer_ref=term))
+    search_help_text = "Id, end-to-end id or the bank's reference"
+    empty_text = "The lines of the banks' files stand here with what became of each."
+    buttons = (
+        Button(
+            name="explain",
+            label="Explain",
+            verb=operations.explain_entry,
+            permission="payouts.explain_bank_entry",
+            arguments=lambda row, asked: {"entry_id": row.pk, "reason": asked["reason"]},
+            states=(EntryState.UNPLACED,),
+            state_field="state",
+            fields=lambda row: {"reason": fields.reason("What this line is, and how you know.")},
+            effect=lambda row: [
+                ("Line", row.line_ref),
+                ("Amount", display.money(row.amount_minor, row.currency)),
+                ("Text", row.text),
+            ],
+            explain="No money moves: what stands in suspense stays there until a correction by two people.",
+            done="Explained.",
+        ),
+    )
+    export_columns = (
+        ExportColumn("id", lambda e: e.public_id),
+        ExportColumn("file", lambda e: e.bank_file.file_name),
+        ExportColumn("kind", lambda e: e.kind),
+        ExportColumn("state", lambda e: e.get_state_display()),
+        ExportColumn("amount", lambda e: Money(e.amount_minor, e.currency) if e.currency and e.amount_minor is not None else None),
+        ExportColumn("currency", lambda e: e.currency),
+        ExportColumn("direction", lambda e: e.direction),
+        ExportColumn("booked_on", lambda e: e.booked_on),
+        ExportColumn("code", lambda e: e.code),
+        ExportColumn("end_to_end_id", lambda e: e.end_to_end_id),
+        ExportColumn("outcome", lambda e: e.outcome),
+    )
+    state_shown = state_column("State", "state")
+    amount_money = money_column("Amount")
+    booked = day_column("Booked", "booked_on")
+    file_shown = link_column("File", "bank_file")
+    since = instant_column("Read", "created_at")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[BankFileEntry]:
+        return super().get_queryset(request).defer("bank_file__data")
+
+    @admin.display(description="Kind")
+    def kind_shown(self, row: BankFileEntry) -> str:
+        return row.kind
+
+    @admin.display(description="What it did")
+    def what(self, row: BankFileEntry) -> str:
+        return row.outcome.replace("_", " ")
+
+    def status_label(self, row: BankFileEntry) -> Any:
+        return display.state(row, "state")
+
+    def page_title(self, row: BankFileEntry) -> str:
+        return f"{row.kind.capitalize()} {row.line_ref}"
+
+    def headline(self, row: BankFileEntry) -> Any:
+        return display.money(row.amount_minor, row.currency)
+
+    def standing(self, row: BankFileEntry) -> str:
+        return row.text
+
+    def facts(self, row: BankFileEntry) -> list[tuple[str, Any]]:
+        order = row.payment_order
+        return [
+            ("File", display.link(row.bank_file)),
+            ("Position", row.position),
+            ("Account", mask(row.account_iban)),
+            ("Direction", row.direction),
+            ("Booked", display.day(row.booked_on)),
+            ("Code", row.code),
+            ("End-to-end id", display.copyable(row.end_to_end_id, row.end_to_end_id)),
+            ("The bank's reference", row.servicer_ref),
+            ("Payment order", display.link(order, display.short_id(order.public_id)) if order else ""),
+            ("Payout", display.link(order.payout, display.short_id(order.payout.public_id)) if order else ""),
+            ("What it did", self.what(row)),
+            ("Explained by", self.person(row, "owner")),
+        ]
+
+
+def _file_told(result: BankFileResult) -> str:
+    return str(result)
+
+
+def _page_of_file(result: BankFileResult) -> str | None:
+    return None
+
+
+# --- on the pages of runs and payouts -------------------------------------------------------------------------------------
+
+
+def _files_of_run(run: PayoutRun, look: Look) -> Table:
+    return Table(
+        [Column("File"), Column("State"), Column("Orders"), Column("Sum", money=True), Column("Executes"), Column("SHA-256"), Column("Handed over")],
+        [
+            (
+                display.link(file),
+                display.state(file, "state"),
+                f"{file.orders_count:,}",
+                display.money(file.control_sum_minor, file.currency),
+                display.day(file.execute_on),
+                display.copyable(file.sha256, file.sha256[:12]),
+                display.instant(file.handed_over_at),
+            )
+            for file in queries.files_of_run(run.pk)
+        ],
+        empty="No file was written for this run.",
+    )
+
+
+def _attempts(payout: Payout, look: Look) -> Table:
+    table = _order_table(list(payout.orders.order_by("-attempt")[: look.limit]))
+    table.empty = "Nothing was sent yet."
+    return table
+
+
+def _answers_of_payout(payout: Payout, look: Look) -> Table:
+    rows, older = look.slice_of(BankFileEntry.objects.filter(payment_order__payout=payout).select_related("bank_file").defer("bank_file__data"))
+    return _entry_table(rows, older, empty="No bank has said anything about this payout yet.")
+
+
+def _submitted(row: PayoutRun, result: SubmitResult) -> str:
+    told = [f"{result.submitted:,} payouts are on their way"]
+    if result.files:
+        told.append(f"{len(result.files)} file{'s' if len(result.files) > 1 else ''} handed over")
+    if result.to_call:
+        told.append(f"{result.to_call:,} orders wait for a worker")
+    if result.stopped:
+        told.append(f"{len(result.stopped)} payouts were stopped by the last check")
+    return ", ".join(told) + "."
+
+
+plug(
+    PayoutRun,
+    Panel("files", "Files", _files_of_run, permission="payouts.view_railfile", lazy=False, order=40, when=lambda run: run.submitted_at is not None),
+    Button(
+        name="submit",
+        label="Submit",
+        verb=operations.submit_run,
+        permission="payouts.submit_run",
+        arguments=lambda run, asked: {"run_id": run.pk},
+        states=(RunStatus.APPROVED,),
+        effect=lambda run: [("Payouts", f"{run.payouts_count:,}"), ("Total", display.totals(run.totals))],
+        explain="Hands the run to its rails. Every payout passes the last check first; what fails it stays here.",
+        done=_submitted,
+        order=10,
+    ),
+)
+plug(
+    Payout,
+    Panel("attempts", "Attempts", _attempts, permission="payouts.view_paymentorder", lazy=False, order=20),
+    Panel("answers", "What the bank said", _answers_of_payout, permission="payouts.view_bankfileentry", lazy=False, order=30),
+)
+

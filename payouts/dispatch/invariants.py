@@ -23,7 +23,11 @@ def orders_match_their_payout() -> Rows:
     )
 
 
-@truth(7, "orders_have_a_known_outcome", "An order that is being sent has a lease or an outcome; nothing is stuck in between for an hour.")
+@truth(
+    7,
+    "orders_have_a_known_outcome",
+    "An order that is being sent has a lease or an outcome; nothing is stuck in between for an hour.",
+)
 def orders_have_a_known_outcome() -> Rows:
     return rows_of(
         """SELECT public_id AS payment_order, status, lease_until FROM payouts_paymentorder
@@ -52,7 +56,9 @@ def files_are_intact() -> Rows:
     )
 
 
-@truth(12, "bank_entries_have_an_outcome", "Every line of a bank file was applied, needs nothing, or waits unplaced or explained.")
+@truth(
+    12, "bank_entries_have_an_outcome", "Every line of a bank file was applied, needs nothing, or waits unplaced or explained."
+)
 def bank_entries_have_an_outcome() -> Rows:
     return rows_of(
         """SELECT e.public_id AS bank_entry, e.state FROM payouts_bankfileentry e

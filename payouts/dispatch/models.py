@@ -56,10 +56,11 @@ class PaymentOrder(models.Model):
     claim = models.UUIDField(null=True)
     fence = models.PositiveIntegerField(default=0)
     lease_until = models.DateTimeField(null=True)
-    next_try_at = models.DateTimeField()
+    next_try_at = models.DateTimeField(null=True, help_text="By the database clock; empty: nothing to do or to ask.")
     tries = models.PositiveSmallIntegerField(default=0)
     called = models.BooleanField(default=False, help_text="A call may have left us: look up before any other.")
     first_called_at = models.DateTimeField(null=True)
+    last_called_at = models.DateTimeField(null=True)
     sent_at = models.DateTimeField(null=True)
     completed_at = models.DateTimeField(null=True)
     created_at = models.DateTimeField()
@@ -81,6 +82,11 @@ class PaymentOrder(models.Model):
                 fields=["next_try_at"],
                 name="order_due",
                 condition=models.Q(status__in=["approved", "sending", "unknown"]),
+            ),
+            models.Index(
+                fields=["next_try_at"],
+                name="order_to_ask",
+                condition=models.Q(status__in=["sent", "completed"], next_try_at__isnull=False),
             ),
             models.Index(fields=["status", "id"], name="order_status"),
         ]
@@ -107,13 +113,40 @@ class BankFile(models.Model):
         return self.file_name
 
 
+class BankStatement(models.Model):
+    """One statement of one of our accounts, as the bank numbered it: what the next one has to follow on from."""
+
+    bank_file = models.ForeignKey(BankFile, on_delete=models.PROTECT, related_name="statements")
+    kind = models.CharField(max_length=10)
+    account_iban = models.CharField(max_length=34, db_collation="C")
+    statement_id = models.CharField(max_length=80)
+    sequence = models.CharField(max_length=20, blank=True)
+    currency = models.CharField(max_length=3, blank=True)
+    from_on = models.DateField(null=True)
+    to_on = models.DateField(null=True)
+    opening_minor = models.BigIntegerField(null=True)
+    closing_minor = models.BigIntegerField(null=True)
+    entries_count = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        indexes = [models.Index(fields=["account_iban", "kind", "-to_on"], name="statement_by_account")]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.statement_id}"
+
+
 class BankFileEntry(models.Model):
     """One line of a bank file and what became of it; what could not be placed waits here with an age and an owner."""
 
     public_id = PublicIdField(prefix="bke")
     bank_file = models.ForeignKey(BankFile, on_delete=models.PROTECT, related_name="entries")
     position = models.PositiveIntegerField()
-    line_ref = models.CharField(max_length=120, db_collation="C", help_text="Unique per account: the bank's own line reference.")
+    line_ref = models.CharField(
+        max_length=200, db_collation="C", help_text="Statement or message, and the line's reference in it."
+    )
+    servicer_ref = models.CharField(
+        max_length=80, blank=True, db_collation="C", help_text="The bank's own reference of the booking."
+    )
     kind = models.CharField(max_length=20, help_text="status, booking, return or notice.")
     account_iban = models.CharField(max_length=34, blank=True)
     end_to_end_id = models.CharField(max_length=35, blank=True, db_index=True)

@@ -38,7 +38,7 @@ class EntryState(models.TextChoices):
     EXPLAINED = "explained", "explained by a person"
 
 
-O = OrderStatus
+O = OrderStatus  # noqa: E741 - the table below reads better so
 ORDER = machine(
     "payment_order",
     "payouts_paymentorder",
@@ -46,7 +46,7 @@ ORDER = machine(
     {
         "": [O.APPROVED],
         O.APPROVED: [O.SENDING, O.CANCELED],
-        O.SENDING: [O.SENDING, O.SENT, O.UNKNOWN, O.REJECTED, O.APPROVED, O.CANCELED],
+        O.SENDING: [O.SENT, O.UNKNOWN, O.REJECTED, O.APPROVED, O.ABSENT, O.CANCELED],
         O.UNKNOWN: [O.SENT, O.ABSENT, O.REJECTED, O.COMPLETED],
         O.SENT: [O.COMPLETED, O.REJECTED, O.RETURNED],
         O.COMPLETED: [O.RETURNED],
@@ -63,7 +63,9 @@ RAIL_FILE = machine(
         "": [F.BUILT],
         F.BUILT: [F.HANDED_OVER, F.INVALID],
         F.HANDED_OVER: [F.ACCEPTED, F.PARTLY_ACCEPTED, F.REJECTED],
-        F.PARTLY_ACCEPTED: [F.ACCEPTED],
+        # a bank may refuse one more payment on the day it would settle
+        F.ACCEPTED: [F.PARTLY_ACCEPTED, F.REJECTED],
+        F.PARTLY_ACCEPTED: [F.REJECTED],
     },
     column="state",
 )

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
+from django.db import connection
+
 from backoffice.kit import outbox
 from backoffice.kit.actors import Actor
 from backoffice.kit.errors import Refusal
@@ -71,6 +73,20 @@ def complete_runs(*, actor: Actor, at: datetime, of_payouts: Sequence[int] | Non
             outbox.tell("payout_run.completed", subject=run.public_id, payload={}, at=at)
             done.append(run)
     return done
+
+
+@composable
+def finalise_payouts(*, at: datetime, limit: int = 100_000) -> list[int]:
+    """Make "paid" final where the return window closed before the day of `at`; returns the ids of these payouts."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """WITH due AS MATERIALIZED (
+                   SELECT id FROM payouts_payout WHERE status = 'paid' AND settled_final_at IS NULL AND return_window_closes_on < %(on)s
+                    ORDER BY id LIMIT %(limit)s FOR NO KEY UPDATE SKIP LOCKED)
+               UPDATE payouts_payout p SET settled_final_at = %(at)s FROM due WHERE p.id = due.id RETURNING p.id""",
+            {"on": at.date(), "at": at, "limit": limit},
+        )
+        return [row[0] for row in cursor.fetchall()]
 
 
 @composable

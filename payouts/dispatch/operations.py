@@ -1,0 +1,172 @@
+"""The verbs of this room: the door for everybody else."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+
+from backoffice.kit.actors import Actor, system
+from backoffice.kit.errors import InputError, NotFound, Refusal
+from backoffice.kit.transactions import composable, durable
+from backoffice.staff import audit
+from payouts.dispatch import files, recording
+from payouts.dispatch.asking import ask_about_sent, close_return_windows
+from payouts.dispatch.bank_answers import BankFileResult, import_bank_file
+from payouts.dispatch.engine import work
+from payouts.dispatch.models import BankFileEntry, PaymentOrder
+from payouts.dispatch.outcomes import Effect, Outcome, Told, apply_outcomes, lock_orders, record_sent
+from payouts.dispatch.states import EntryState, OrderStatus
+from payouts.dispatch.submitting import SubmitResult, submit_run
+from payouts.runs.operations import complete_runs
+
+__all__ = [
+    "BankFileResult",
+    "SubmitResult",
+    "ask_about_sent",
+    "bounce",
+    "close_return_windows",
+    "explain_entry",
+    "import_bank_file",
+    "reject",
+    "resolve_unknown",
+    "settle",
+    "submit_run",
+    "sweep",
+    "work",
+]
+
+
+class OutcomeContradicts(Refusal):
+    code = "outcome_contradicts"
+    sentence = "The order is {state}; that it was {told} does not fit. Find out which of the two is wrong."
+
+
+class EntryNotOpen(Refusal):
+    code = "entry_not_open"
+    sentence = "This bank line is not waiting for an explanation: it is {state}."
+
+
+class NotUnknown(Refusal):
+    code = "order_not_unknown"
+    sentence = "The outcome of this order is not unknown: it is {state}."
+
+
+class OnlyAPersonDecides(Refusal):
+    code = "only_a_person_decides"
+    sentence = "Only a person can say what became of an order whose outcome is unknown."
+
+
+class UnknownOutcome(InputError):
+    code = "unknown_outcome"
+    sentence = "Say one of: sent, rejected, absent."
+
+
+class ReasonMissing(InputError):
+    code = "reason_missing"
+    sentence = "Give a reason: it is kept in the history."
+
+
+@composable
+def settle(*, order_id: int, actor: Actor, at: datetime, on: date | None = None, holder: str = "") -> Effect:
+    """Book that an order stands on a bank statement: bank.in_transit → bank.cash; its payout is paid, for the time being.
+
+    Answers `already` the second time. Events: payout.paid. Refuses: OutcomeContradicts, NotFound.
+    """
+    return _apply(Outcome(order_id, Told.SETTLED, on, holder), actor, at)
+
+
+@composable
+def bounce(
+    *, order_id: int, code: str, actor: Actor, at: datetime, on: date | None = None, holder: str = "", reason: str = ""
+) -> Effect:
+    """Book that a payment came back: the money is available again, the payee account marked as the reason code says.
+
+    Events: payout.returned. Refuses: OutcomeContradicts, NotFound.
+    """
+    return _apply(Outcome(order_id, Told.RETURNED, on, holder, code, code, reason), actor, at)
+
+
+@composable
+def reject(*, order_id: int, code: str, actor: Actor, at: datetime, on: date | None = None, reason: str = "") -> Effect:
+    """Book that a payment was refused before it settled: the money is available again, the payee account marked as the code says.
+
+    Events: payout.failed. Refuses: OutcomeContradicts, NotFound.
+    """
+    return _apply(Outcome(order_id, Told.REJECTED, on, "", code, code, reason), actor, at)
+
+
+def _apply(outcome: Outcome, actor: Actor, at: datetime) -> Effect:
+    effect = apply_outcomes([outcome], actor=actor, at=at).get(outcome.order_id)
+    if effect is None:
+        raise NotFound(what="payment order", ref=outcome.order_id)
+    if effect == Effect.CONFLICT:
+        state = PaymentOrder.objects.get(pk=outcome.order_id).get_status_display()
+        raise OutcomeContradicts(state=state, told=outcome.told)
+    return effect
+
+
+@composable
+def explain_entry(*, entry_id: int, reason: str, actor: Actor, at: datetime) -> BankFileEntry:
+    """Close a bank line nobody could place, with a person's explanation. Money in suspense stays there until a correction by two people.
+
+    Refuses: NotFound, EntryNotOpen, ReasonMissing.
+    """
+    entry = BankFileEntry.objects.select_for_update().filter(pk=entry_id).first()
+    if entry is None:
+        raise NotFound(what="bank line", ref=entry_id)
+    if entry.state != EntryState.UNPLACED:
+        raise EntryNotOpen(state=entry.get_state_display())
+    if not reason.strip():
+        raise ReasonMissing()
+    entry.state, entry.outcome, entry.owner = EntryState.EXPLAINED, "explained", str(actor)
+    entry.text = f"{entry.text}\n{reason}".strip()
+    entry.save(update_fields=["state", "outcome", "owner", "text"])
+    audit.record(actor, "explain_bank_entry", entry.public_id, at, reason)
+    return entry
+
+
+@composable
+def resolve_unknown(
+    *, order_id: int, outcome: str, reason: str, actor: Actor, at: datetime, provider_ref: str = "", code: str = ""
+) -> PaymentOrder:
+    """Say, as a person with evidence, what became of an order whose outcome is unknown.
+
+    `sent`: the rail has it (`provider_ref` theirs); `rejected`: it was refused (`code` theirs, ISO); `absent`: it never arrived, and the next
+    attempt may be made. Refuses: OnlyAPersonDecides, NotUnknown, UnknownOutcome, ReasonMissing, NotFound.
+    """
+    if not actor.is_person:
+        raise OnlyAPersonDecides()
+    if outcome not in ("sent", "rejected", "absent"):
+        raise UnknownOutcome()
+    if not reason.strip():
+        raise ReasonMissing()
+    rows = lock_orders([order_id], with_sellers=True)
+    if not rows:
+        raise NotFound(what="payment order", ref=order_id)
+    order = rows[0]
+    if order.status != OrderStatus.UNKNOWN:
+        raise NotUnknown(state=order.get_status_display())
+
+    if outcome == "sent":
+        if provider_ref:
+            PaymentOrder.objects.filter(pk=order.pk).update(provider_ref=provider_ref[:120])
+        record_sent([order], actor=actor, at=at)
+    elif outcome == "rejected":
+        apply_outcomes([Outcome(order.pk, Told.REJECTED, at.date(), "", code, code, reason)], actor=actor, at=at)
+    else:
+        recording.try_again(order, actor=actor, at=at, reason=reason)
+    audit.record(actor, "resolve_unknown", order.public_id, at, reason, {"outcome": outcome, "code": code})
+    return PaymentOrder.objects.get(pk=order_id)
+
+
+@durable
+def sweep(*, at: datetime) -> dict[str, int]:
+    """Take up whatever was left behind: files not built or not handed over, accepted orders to ask about, runs whose last payout ended.
+
+    Crashed claims and unknown outcomes are taken up by `work`. Returns counts.
+    """
+    actor = system("sweeper")
+    built = sum(len(files.build_files(run_id=run_id, actor=actor, at=at)) for run_id in files.runs_without_files())
+    handed = len(files.hand_over_files(actor=actor, at=at))
+    asked = ask_about_sent(at=at)
+    completed = len(complete_runs(actor=actor, at=at))
+    return {"files_built": built, "files_handed_over": handed, "runs_completed": completed, **asked}
