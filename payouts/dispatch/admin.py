@@ -478,11 +478,16 @@ class BankFileEntryAdmin(OperatorAdmin):
 
 
 def _file_told(result: BankFileResult) -> str:
-    return str(result)
+    if result.duplicate_file:
+        return "This file was read before; nothing was done."
+    did = ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in result.applied.items()) or "nothing to do"
+    left = f" {len(result.unplaced):,} entries could not be placed." if result.unplaced else ""
+    return f"{result.format} read: {did}.{left}"
 
 
 def _page_of_file(result: BankFileResult) -> str | None:
-    return None
+    file = BankFile.objects.filter(public_id=result.bank_file_id).defer("data").first()
+    return display.page_of(file) if file else None
 
 
 # --- on the pages of runs and payouts -------------------------------------------------------------------------------------

@@ -61,7 +61,8 @@ class Button:
 
     `verb` is called with `arguments(row, asked)` plus actor, key and at, as far as it takes them; `row` is None for buttons of a list. A
     button is legal in `states` (of `state_field`) and when `when(row)` says so. `effect(row)` answers (what, value) rows for the confirm page.
-    `then(row, result)` answers where to go afterwards, else one goes back to where one came from.
+    `then(row, result)` answers where to go afterwards, else one goes back to where one came from. `reveal(row, result)` answers a secret that
+    is shown in the answer to this one press and kept nowhere.
     """
 
     name: str
@@ -80,6 +81,7 @@ class Button:
     icon: str = ""
     done: Callable[[Any, Any], str] | str = "Done."
     then: Callable[[Any, Any], str | None] | None = None
+    reveal: Callable[[Any, Any], str] | None = None
     order: int = 50
 
     def __post_init__(self) -> None:
@@ -112,6 +114,7 @@ class Outcome:
     address: str | None = None
     refused: bool = False
     replayed: bool = False
+    secret: str = ""
 
 
 @dataclass(slots=True)
@@ -175,6 +178,7 @@ class Press:
         return Outcome(
             sentence=done if isinstance(done, str) else done(self.row, result),
             address=then(self.row, result) if then else None,
+            secret=self.button.reveal(self.row, result) if self.button.reveal else "",
         )
 
     @property

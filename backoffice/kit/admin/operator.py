@@ -19,7 +19,7 @@ from unfold.admin import ModelAdmin
 from backoffice.kit import clock, states
 from backoffice.kit.actors import staff
 from backoffice.kit.admin import bulk, display, export
-from backoffice.kit.admin.buttons import Button, Press
+from backoffice.kit.admin.buttons import Button, Outcome, Press
 from backoffice.kit.admin.lists import KeysetChangeList
 from backoffice.kit.admin.panels import ROWS_SHOWN, Download, Look, Panel, plugged
 from backoffice.kit.admin.queues import QueueFilter, queues_of
@@ -300,6 +300,8 @@ class OperatorAdmin(ModelAdmin):
             else:
                 press = Press(one, row, form.cleaned_data, staff(request.user.pk), key, clock.now(), self._request_id(request))
                 outcome = press.run()
+                if outcome.secret:
+                    return self._reveal(request, one, outcome, back)
                 if not outcome.refused:
                     messages.success(request, outcome.sentence)
                     return HttpResponseRedirect(outcome.address or back)
@@ -326,6 +328,20 @@ class OperatorAdmin(ModelAdmin):
             "back": back,
         }
         return TemplateResponse(request, "backoffice/confirm.html", context, status=status)
+
+    def _reveal(self, request: HttpRequest, one: Button, outcome: Outcome, back: str) -> HttpResponse:
+        """Show a secret once, in the answer to the press; nothing keeps it."""
+        context = {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "title": one.label,
+            "sentence": outcome.sentence,
+            "secret": outcome.secret,
+            "back": outcome.address or back,
+        }
+        response = TemplateResponse(request, "backoffice/secret.html", context)
+        response["Cache-Control"] = "no-store"
+        return response
 
     def _not_legal(self, one: Button, row: Any) -> str:
         if row is None or not one.states:
