@@ -8,7 +8,14 @@ from pathlib import Path
 
 from backoffice.runtime.problems import ServiceProblem
 
-__all__ = ["ServiceProblem", "data_folder", "database_is_embedded", "ensure_services", "restart_embedded_postgres"]
+__all__ = [
+    "ServiceProblem",
+    "data_folder",
+    "database_is_embedded",
+    "ensure_services",
+    "restart_embedded_postgres",
+    "set_database_aside",
+]
 
 CHECKOUT = Path(__file__).resolve().parent.parent.parent
 
@@ -51,3 +58,10 @@ def restart_embedded_postgres() -> None:
     from backoffice.runtime.service import restart
 
     restart(EmbeddedPostgres(data_folder()))
+
+
+def set_database_aside() -> None:
+    """Rename the embedded database and make an empty one in its place. Nothing is deleted."""
+    from backoffice.runtime.postgres import EmbeddedPostgres
+
+    EmbeddedPostgres(data_folder()).set_aside()

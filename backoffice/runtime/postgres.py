@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import tempfile
+from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import quote
 
@@ -113,13 +114,24 @@ class EmbeddedPostgres:
             connection.execute(RIGHTS)
             found = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [DATABASE]).fetchone()
         if found is None:
-            with self._connect("postgres") as connection:
-                connection.execute(f"CREATE DATABASE {DATABASE} OWNER {OWNER_ROLE} TEMPLATE template1")
+            self._create_database()
         place = f"{DATABASE}?host={quote(str(self._socket_folder()), safe='/')}&port={PORT}"
         return {
             "DATABASE_URL": f"postgresql://{APP_ROLE}@/{place}",
             "DATABASE_OWNER_URL": f"postgresql://{OWNER_ROLE}@/{place}",
         }
+
+    def set_aside(self) -> None:
+        """Rename the database after the present second, and make an empty one."""
+        with self._connect("postgres") as connection:
+            connection.execute("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = %s", [DATABASE])
+            aside = f"{DATABASE}_{datetime.now(UTC):%Y%m%d_%H%M%S}"
+            connection.execute(f"ALTER DATABASE {DATABASE} RENAME TO {aside}")
+        self._create_database()
+
+    def _create_database(self) -> None:
+        with self._connect("postgres") as connection:
+            connection.execute(f"CREATE DATABASE {DATABASE} OWNER {OWNER_ROLE} TEMPLATE template1")
 
     def _create(self, initdb: Path, server: account.Account) -> None:
         """Fill a folder beside the final one and rename it, so that a kill in the middle leaves nothing half made."""

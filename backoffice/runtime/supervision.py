@@ -8,7 +8,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
 from typing import Any
 
 from honcho.manager import Manager
@@ -39,7 +38,7 @@ def processes(host: str, port: int) -> dict[str, list[str]]:
     }
 
 
-def supervise(commands: dict[str, list[str]], *, host: str, port: int, greeting: Callable[[], list[str]]) -> int:
+def supervise(commands: dict[str, list[str]], *, host: str, port: int, greeting: list[str]) -> int:
     """Run `commands` until one ends or we are told to stop; return the exit code.
 
     Says `greeting` once the web answers. A stop that was asked for (Ctrl-C, SIGTERM) is success.
@@ -75,7 +74,7 @@ class _Process(Process):  # type: ignore[misc]
 class _Manager(Manager):  # type: ignore[misc]
     """Honcho's manager, saying less."""
 
-    def __init__(self, host: str, port: int, greeting: Callable[[], list[str]]) -> None:
+    def __init__(self, host: str, port: int, greeting: list[str]) -> None:
         super().__init__(Printer(sys.stdout))
         self._process_ctor = _Process
         self._address = ("127.0.0.1" if host in ("0.0.0.0", "::") else host, port)
@@ -99,7 +98,7 @@ class _Manager(Manager):  # type: ignore[misc]
             except OSError:
                 time.sleep(0.1)  # poll loop: uvicorn tells nobody that it listens
         if not self._terminating:
-            for line in self._greeting():
+            for line in self._greeting:
                 sys.stdout.write(line + "\n")
             sys.stdout.flush()
 
@@ -111,5 +110,6 @@ class _Manager(Manager):  # type: ignore[misc]
 
 
 def run_manage(*arguments: str) -> int:
-    """Run a management command in a process of its own and return its exit code."""
-    return subprocess.run([sys.executable, str(CHECKOUT / "manage.py"), *arguments], check=False, cwd=CHECKOUT).returncode
+    """Run a management command in a process of its own, which ends with us, and return its exit code."""
+    command = [sys.executable, str(CHECKOUT / "manage.py"), *arguments]
+    return subprocess.run(command, check=False, cwd=CHECKOUT, preexec_fn=die_with_parent).returncode

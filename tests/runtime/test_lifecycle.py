@@ -170,6 +170,19 @@ def test_the_app_works_on_the_owners_tables_but_cannot_truncate_them(folder: Pat
     leave(user)
 
 
+def test_a_database_set_aside_is_kept_and_replaced_by_an_empty_one(folder: Path):
+    user = start_user(folder)
+    urls = facts(user)
+    query(urls["DATABASE_OWNER_URL"], "CREATE TABLE torso AS SELECT 1 AS number")
+    set_aside = "from backoffice.runtime import ensure_services, set_database_aside; ensure_services(); set_database_aside()"
+    subprocess.run([sys.executable, "-c", set_aside], cwd=CHECKOUT, env=environment(folder), check=True)
+    assert query(urls["DATABASE_URL"], "SELECT to_regclass('torso')") is None
+    aside = query(urls["DATABASE_URL"], "SELECT datname FROM pg_database WHERE datname LIKE 'backoffice_2%'")
+    kept = urls["DATABASE_OWNER_URL"].replace("@/backoffice?", f"@/{aside}?")
+    assert query(kept, "SELECT number FROM torso") == 1
+    leave(user)
+
+
 def test_a_data_folder_too_deep_for_a_socket_works(tmp_path: Path):
     folder = tmp_path / ("deep-" * 20) / ("folder " * 12).strip()
     user = start_user(folder)

@@ -1,19 +1,21 @@
 """Run the whole product in one terminal."""
 
 import os
+import signal
 import sys
-from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 from django.apps import apps
-from django.core.management import get_commands
+from django.contrib.auth import get_user_model
 from django.core.management.base import BaseCommand, CommandParser
 from django.db import OperationalError, connections
 from django.db.migrations.executor import MigrationExecutor
 
-from backoffice.runtime import ServiceProblem, data_folder, database_is_embedded
+from backoffice.runtime import ServiceProblem, data_folder, database_is_embedded, set_database_aside
 from backoffice.runtime.claim import DEFAULT_HOST, DEFAULT_PORT, claim_place, read_port
 from backoffice.runtime.supervision import processes, run_manage, supervise
+from backoffice.staff.demo import demo_logins
 
 
 class Command(BaseCommand):
@@ -31,13 +33,20 @@ class Command(BaseCommand):
         host = options["host"]
         claim_place(host, port)
 
+        # Until the supervisor takes over, SIGTERM ends us the orderly way, so that nothing we started stays behind.
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+        if demo_was_cut_off():
+            self.stdout.write("The loading of the demo was cut off last time: what it left is set aside, and it starts anew.")
+            set_database_aside()
         migrate_if_needed()
         if not options["no_demo"] and (options["demo"] or database_is_embedded()):
             seed_if_empty()
+        unfinished_mark().unlink(missing_ok=True)
+        lines = greeting(host, port)
         connections.close_all()
 
         self.stdout.write("Starting web, worker and scheduler…")
-        sys.exit(supervise(processes(host, port), host=host, port=port, greeting=lambda: greeting(host, port)))
+        sys.exit(supervise(processes(host, port), host=host, port=port, greeting=lines))
 
 
 def migrate_if_needed() -> None:
@@ -51,26 +60,34 @@ def migrate_if_needed() -> None:
 
 
 def seed_if_empty() -> None:
-    """Load the demo marketplace when there is no seller yet, or when an earlier loading was cut off."""
-    unfinished = data_folder() / "run" / "demo.unfinished"
-    if "seed_demo" not in get_commands() or (apps.get_model("payouts", "Seller").objects.exists() and not unfinished.exists()):
+    """Load the demo marketplace when there is no seller yet. What went wrong is told; the desk opens all the same."""
+    if apps.get_model("payouts", "Seller").objects.exists():
         return
-    unfinished.touch()
+    unfinished_mark().touch()
+    connections.close_all()
     if run_manage("seed_demo"):
-        raise ServiceProblem("The demo could not be loaded.", "The lines above say why; `up --no-demo` starts without it.")
-    unfinished.unlink()
+        sys.stderr.write("The demo was not loaded cleanly: the lines above say why.\n")
+
+
+def unfinished_mark() -> Path:
+    """Return the file that exists while the demo is being loaded."""
+    return data_folder() / "run" / "demo.unfinished"
+
+
+def demo_was_cut_off() -> bool:
+    """Tell whether our own database holds the torso of a demo."""
+    return database_is_embedded() and unfinished_mark().exists()
 
 
 def greeting(host: str, port: int) -> list[str]:
     """Return what a person wants to know once it runs."""
     shown = "127.0.0.1" if host in ("0.0.0.0", "::") else host  # noqa: S104 - only shown
     address = f"http://{f'[{shown}]' if ':' in shown else shown}:{port}"
-    return ["", f"  Desk      {address}/", f"  API       {address}/api/docs/", *_logins(), "  Ctrl-C stops everything.", ""]
+    return ["", f"  Desk        {address}/", f"  API         {address}/api/docs/", *_logins(), "  Ctrl-C stops everything.", ""]
 
 
 def _logins() -> list[str]:
-    if find_spec("backoffice.staff.demo") is None:
-        return []
-    from backoffice.staff.demo import demo_logins
-
-    return [f"  {role:<9} {email}  {password}" for email, password, role in demo_logins()]
+    """Return the demo logins, where the demo is loaded."""
+    there = set(get_user_model().objects.filter(username__endswith="@demo.example").values_list("username", flat=True))
+    logins = [login for login in demo_logins() if login["email"] in there]
+    return [f"  {login['role']:<12}{login['email']:<30}password {login['password']}" for login in logins]
