@@ -15,6 +15,8 @@ from payouts.earnings.models import EarningKind
 COLUMNS = ("external_id", "seller", "kind", "order_ref", "occurred_at", "delivered_at", "currency", "gross", "fee")
 TEXT_MAX = 120
 FUTURE_TOLERANCE = timedelta(days=1)
+# Shops export the delivery date their carrier announced; money then simply waits for it. A date further off is a mistake.
+DELIVERY_AHEAD_MAX = timedelta(days=90)
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 _NEGATIVE_KINDS = {EarningKind.REFUND.value, EarningKind.CHARGEBACK.value}
 _POSITIVE_KINDS = {EarningKind.SALE.value, EarningKind.CHARGEBACK_REVERSAL.value}
@@ -138,7 +140,7 @@ def parse(line: EarningLine, latest: datetime) -> ParsedLine:
     if kind != _ADJUSTMENT:
         gross_minor, fee_minor = _signed(line, gross_minor, fee_minor)
     occurred = _instant("occurred_at", occurred_at, latest)
-    delivered = _instant("delivered_at", delivered_at, latest) if delivered_at else None
+    delivered = _instant("delivered_at", delivered_at, latest + DELIVERY_AHEAD_MAX) if delivered_at else None
     content = f"{seller}\x1f{kind}\x1f{order_ref}\x1f{occurred}\x1f{delivered}\x1f{currency}\x1f{gross_minor}\x1f{fee_minor}"
     return ParsedLine(
         line,
