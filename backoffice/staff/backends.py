@@ -43,9 +43,11 @@ class LockOutBackend(ModelBackend):
             _forget(account)
         return user
 
-    async def aauthenticate(self, request: Any, **credentials: Any) -> Any:
+    async def aauthenticate(
+        self, request: Any, username: str | None = None, password: str | None = None, **kwargs: Any
+    ) -> Any:
         """Go the same way: ModelBackend's own asynchronous one would pass the count by."""
-        return await sync_to_async(self.authenticate)(request, **credentials)
+        return await sync_to_async(self.authenticate)(request, username=username, password=password, **kwargs)
 
 
 def _as_stored(name: str) -> str:

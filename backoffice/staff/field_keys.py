@@ -86,7 +86,7 @@ def keys_in_use() -> dict[str, int]:
 def _rotate_batch(model: type[models.Model], columns: list[SealedField], after: int, batch_rows: int, rotation: Rotation) -> int:
     """Rotate the next rows with an old key, locked in id order; return the last id, 0 when there are none."""
     table = model._meta.db_table
-    names = [column.column for column in columns]
+    names = [str(column.column) for column in columns]
     old = " OR ".join(f"({name} <> '' AND split_part({name}, ':', 1) <> %(key)s)" for name in names)
     with connection.cursor() as cursor:
         cursor.execute(

@@ -1,5 +1,8 @@
 """States of sellers and of payee accounts, with their allowed moves."""
 
+from collections.abc import Iterable
+from typing import Any
+
 from django.db import models
 
 from backoffice.kit.states import machine
@@ -42,9 +45,6 @@ SELLER = machine(
 
 A = PayeeStatus
 _BAD = [A.INVALID, A.CLOSED, A.BLOCKED, A.INELIGIBLE, A.NEEDS_DATA]
-PAYEE = machine(
-    "payee_account",
-    "payouts_payeeaccount",
-    PayeeStatus,
-    {"": [A.ACTIVE], A.ACTIVE: [A.SUPERSEDED, *_BAD]} | {bad: [A.SUPERSEDED, A.ACTIVE] for bad in _BAD},
-)
+_PAYEE_MOVES: dict[Any, Iterable[Any]] = {"": [A.ACTIVE], A.ACTIVE: [A.SUPERSEDED, *_BAD]}
+_PAYEE_MOVES |= {bad: [A.SUPERSEDED, A.ACTIVE] for bad in _BAD}
+PAYEE = machine("payee_account", "payouts_payeeaccount", PayeeStatus, _PAYEE_MOVES)
