@@ -237,5 +237,5 @@ def _due_now(rows: Sequence[PaymentOrder]) -> None:
     if rows:
         with connection.cursor() as cursor:
             cursor.execute(
-                "UPDATE payouts_paymentorder SET next_try_at = clock_timestamp() WHERE id = ANY(%s)", [[row.pk for row in rows]]
+                "UPDATE payouts_paymentorder SET next_try_at = now() WHERE id = ANY(%s)", [[row.pk for row in rows]]
             )

@@ -215,6 +215,6 @@ def record_not_called(claimed: Sequence[Claimed], *, actor: Actor, at: datetime)
                     with connection.cursor() as cursor:
                         cursor.execute(
                             """UPDATE payouts_paymentorder SET called = false, claim = NULL, lease_until = NULL,
-                                      next_try_at = clock_timestamp() WHERE id = %s""",
+                                      next_try_at = now() WHERE id = %s""",
                             [row.pk],
                         )
