@@ -121,19 +121,21 @@ BEGIN
       FROM unnest(e_code, e_holder_id, e_holder, e_currency) WITH ORDINALITY AS e(code, holder_id, holder, currency, n)
       LEFT JOIN payouts_account a USING (code, holder_id, holder, currency);
     IF array_position(account_ids, NULL) IS NOT NULL THEN
-        INSERT INTO payouts_account (code, holder_id, holder, currency, normal_sign, guarded, created_at)
-        SELECT DISTINCT e.code, e.holder_id, e.holder, e.currency, c.normal_sign, c.guarded, p_recorded_at
-          FROM unnest(e_code, e_holder_id, e_holder, e_currency) AS e(code, holder_id, holder, currency)
-          JOIN ledger_chart c ON c.code = e.code
-         ORDER BY 1, 2, 3, 4
-        ON CONFLICT DO NOTHING;
+        -- an account and its balance are made in one statement, so nobody ever sees one without the other
+        WITH missing AS MATERIALIZED (
+            SELECT DISTINCT e.code, e.holder_id, e.holder, e.currency
+              FROM unnest(e_code, e_holder_id, e_holder, e_currency, account_ids) AS e(code, holder_id, holder, currency, id)
+             WHERE e.id IS NULL),
+        made AS (
+            INSERT INTO payouts_account (code, holder_id, holder, currency, normal_sign, guarded, created_at)
+            SELECT m.code, m.holder_id, m.holder, m.currency, c.normal_sign, c.guarded, p_recorded_at
+              FROM missing m JOIN ledger_chart c ON c.code = m.code
+             ORDER BY 1, 2, 3, 4
+            ON CONFLICT DO NOTHING
+            RETURNING id, code, normal_sign, guarded)
         INSERT INTO payouts_balance (account_id, amount_minor, normal_sign, floor_minor)
-        SELECT a.id, 0, a.normal_sign, c.floor_minor
-          FROM (SELECT DISTINCT e.code, e.holder_id, e.holder, e.currency
-                  FROM unnest(e_code, e_holder_id, e_holder, e_currency) AS e(code, holder_id, holder, currency)) e
-          JOIN payouts_account a USING (code, holder_id, holder, currency) JOIN ledger_chart c ON c.code = a.code
-         WHERE a.guarded ORDER BY a.id
-        ON CONFLICT DO NOTHING;
+        SELECT a.id, 0, a.normal_sign, c.floor_minor FROM made a JOIN ledger_chart c ON c.code = a.code
+         WHERE a.guarded ORDER BY a.id;
         SELECT array_agg(a.id ORDER BY e.n), array_agg(a.guarded ORDER BY e.n) INTO account_ids, is_guarded
           FROM unnest(e_code, e_holder_id, e_holder, e_currency) WITH ORDINALITY AS e(code, holder_id, holder, currency, n)
           LEFT JOIN payouts_account a USING (code, holder_id, holder, currency);
