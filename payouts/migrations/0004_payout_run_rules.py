@@ -80,6 +80,7 @@ class Migration(migrations.Migration):
                 db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name="+", to="payouts.seller"
             ),
         ),
+        migrations.RemoveIndex("payout", "payout_reference"),
         migrations.RunSQL(DROP_PREFIX_INDEXES, migrations.RunSQL.noop),
         migrations.RunSQL(SQL, DROP),
     ]

@@ -55,7 +55,7 @@ def approve_run(
     ApprovedHashDiffers, TotalNotConfirmed, SellersAreBusy, and what approvals refuse.
     """
     with booking.patient():
-        run = lock_run(run_id)
+        run = lock_run(run_id, codes=[])
         refuse_unless_waiting(run)
         refuse_changed(run)
         if content_hash != run.content_hash:

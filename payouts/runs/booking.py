@@ -33,6 +33,8 @@ def lock_accounts_of(select_sellers: str, params: dict[str, Any], *, codes: list
                 SELECT count(*) FROM locked""",  # noqa: S608 - the select comes from code
             params,
         )
+        if not codes:
+            return
         cursor.execute(
             f"""WITH locked AS MATERIALIZED (
                     SELECT b.account_id FROM payouts_balance b JOIN payouts_account a ON a.id = b.account_id

@@ -10,9 +10,9 @@ from payouts.runs.models import Payout, PayoutRun
 CODES = ["seller.available", "seller.in_payout", "receivable.seller_debt"]
 
 
-def lock_run(run_id: int) -> PayoutRun:
-    """Lock a run with everything it pays until the transaction ends. Refuses: NotFound."""
-    lock_accounts_of("SELECT seller_id FROM payouts_payout WHERE run_id = %(run)s", {"run": run_id}, codes=CODES)
+def lock_run(run_id: int, *, codes: list[str] = CODES) -> PayoutRun:
+    """Lock a run with everything it pays until the transaction ends; without `codes` the balances stay free. Refuses: NotFound."""
+    lock_accounts_of("SELECT seller_id FROM payouts_payout WHERE run_id = %(run)s", {"run": run_id}, codes=codes)
     run = PayoutRun.objects.select_for_update().filter(pk=run_id).first()
     if run is None:
         raise NotFound(what="payout run", ref=run_id)

@@ -65,6 +65,7 @@ class Payout(models.Model):
     carried_forward_minor = models.BigIntegerField(default=0)
     maker = models.CharField(max_length=80)
     checker = models.CharField(max_length=80, blank=True)
+    # made of the public id, which is how it is looked up
     reference = models.CharField(max_length=35, blank=True, help_text="What appears on the seller's bank statement.")
     built_at = models.DateTimeField()
     submitted_at = models.DateTimeField(null=True)
@@ -90,7 +91,6 @@ class Payout(models.Model):
         indexes = [
             models.Index(fields=["status", "id"], name="payout_status"),
             models.Index(fields=["seller", "-id"], name="payout_seller"),
-            models.Index(fields=["reference"], name="payout_reference"),
         ]
 
     def __str__(self) -> str:

@@ -174,9 +174,15 @@ def find_run(ref: str) -> PayoutRun:
 
 
 def find_payout(ref: str) -> Payout:
-    """Return a payout by its id or its reference on the bank statement. Refuses: NotFound."""
-    payout = Payout.objects.select_related("seller", "payee_account", "run").filter(public_id=ref).first()
-    payout = payout or Payout.objects.select_related("seller", "payee_account", "run").filter(reference=ref).first()
+    """Return a payout by its id, or by its reference as a bank statement prints it. Refuses: NotFound."""
+    public_id = reference_to_id(ref)
+    payout = Payout.objects.select_related("seller", "payee_account", "run").filter(public_id=public_id).first()
     if payout is None:
         raise NotFound(what="payout", ref=ref[:60])
     return payout
+
+
+def reference_to_id(ref: str) -> str:
+    """Return the public id behind a reference such as 'PAYOUT 01KZ…', whatever its case and spaces; other text as it is."""
+    packed = "".join(ref.split()).lower()
+    return "pay_" + packed.removeprefix("payout") if packed.startswith("payout") else ref
