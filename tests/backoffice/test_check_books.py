@@ -1,0 +1,461 @@
+"""Every truth has a planted corruption, done as the owner of the tables with their guards off; the truth names it, and only what is hurt is red."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from django.core.management import call_command
+from django.db import connection, transaction
+
+from backoffice.invariants import history_agrees_with_status  # noqa: F401 - the index of truths is loaded
+from backoffice.kit.invariants import TRUTHS, Verdict, check_books
+from payouts.ledger.operations import Draft, post
+from payouts.ledger.templates import Leg, platform, seller
+from tests.factories.books import AT, ROBOT, Books, open_books
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def _django_db_helper() -> None:
+    """Keep pytest-django from opening a transaction of its own around each test: the fixtures below do."""
+
+
+# --- one small marketplace for all of them, taken away again afterwards
+
+
+@pytest.fixture(scope="module")
+def books(django_db_setup: None, django_db_blocker: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Books]:
+    from django.conf import settings
+
+    folder, before = tmp_path_factory.mktemp("books"), settings.DATA_DIR
+    with django_db_blocker.unblock():
+        settings.DATA_DIR = folder
+        forget_rails()
+        outermost = transaction.atomic()
+        outermost._from_testcase = True  # durable verbs may run in it, as in every test case's own
+        outermost.__enter__()
+        try:
+            yield open_books(folder)
+        finally:
+            transaction.set_rollback(True)
+            outermost.__exit__(None, None, None)
+            connection.close()
+            settings.DATA_DIR = before
+            forget_rails()
+
+
+def forget_rails() -> None:
+    from payouts.rails import registry
+
+    registry.register("sandbox", registry._sandbox)
+    registry.forget()
+
+
+@pytest.fixture
+def planted(books: Books, django_db_blocker: Any) -> Iterator[Books]:
+    """The small marketplace, to be spoilt: what a test does to it is undone."""
+    with django_db_blocker.unblock(), transaction.atomic():
+        yield books
+        transaction.set_rollback(True)
+
+
+def spoil(*statements: str, tables: str = "", constraints: str = "") -> None:
+    """Run statements past the guards, as somebody with the owner's password would; each must hit something."""
+    with connection.cursor() as cursor:
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")  # ALTER TABLE refuses while checks are pending
+        for table in tables.split():
+            cursor.execute(f"ALTER TABLE {table} DISABLE TRIGGER USER")
+        for named in constraints.split():
+            table, name = named.split(".")
+            cursor.execute(f"ALTER TABLE {table} DROP CONSTRAINT IF EXISTS {name}")
+            cursor.execute(f"DROP INDEX IF EXISTS {name}")
+        cursor.execute("SET CONSTRAINTS ALL DEFERRED")
+        for statement in statements:
+            cursor.execute(statement)
+            assert cursor.rowcount > 0, f"nothing was spoilt by: {statement}"
+
+
+def book(template: str, *legs: Leg, source_kind: str = "") -> None:
+    """Book something the ledger itself has no objection to."""
+    post(drafts=[Draft(template, f"planted:{template}", list(legs), source_kind)], actor=ROBOT, at=AT)
+
+
+# --- the corruptions
+
+
+@dataclass(frozen=True)
+class Planted:
+    """One corruption: the truth that must name it, what it does, and which other truths it really hurts as well."""
+
+    truth: str
+    how: str
+    plant: Callable[[Books], None]
+    also: frozenset[str] = frozenset()
+
+
+PLANTED: list[Planted] = []
+
+
+def corrupts(truth: str, *also: str) -> Callable[[Callable[[Books], None]], Callable[[Books], None]]:
+    def register(plant: Callable[[Books], None]) -> Callable[[Books], None]:
+        PLANTED.append(Planted(truth, plant.__name__, plant, frozenset(also)))
+        return plant
+
+    return register
+
+
+SALE = "(SELECT id FROM payouts_posting WHERE template = 'sale' ORDER BY id LIMIT 1)"
+HOT = "account_id IN (SELECT id FROM payouts_account WHERE code = 'psp.clearing')"
+
+
+@corrupts("postings_balance", "ledger_balances")
+def an_entry_grows_by_a_cent(_: Books) -> None:
+    spoil(f"UPDATE payouts_entry SET amount_minor = amount_minor + 1 WHERE posting_id = {SALE} AND {HOT}", tables="payouts_entry")
+
+
+@corrupts("postings_balance")
+def a_cent_moves_between_two_postings(_: Books) -> None:
+    spoil(
+        f"""UPDATE payouts_entry SET amount_minor = amount_minor + CASE WHEN posting_id = {SALE} THEN 1 ELSE -1 END
+             WHERE id IN (SELECT e.id FROM payouts_entry e JOIN payouts_posting p ON p.id = e.posting_id
+                           WHERE p.template = 'sale' AND e.currency = 'EUR' AND e.{HOT} ORDER BY e.id LIMIT 2)""",
+        tables="payouts_entry",
+    )
+
+
+@corrupts("ledger_balances", "postings_balance")
+def a_hot_entry_vanishes(_: Books) -> None:
+    spoil(f"DELETE FROM payouts_entry WHERE posting_id = {SALE} AND {HOT}", tables="payouts_entry")
+
+
+@corrupts("postings_have_entries")
+def a_posting_stands_without_entries(_: Books) -> None:
+    spoil(
+        f"""INSERT INTO payouts_posting (template, template_version, key, fingerprint, source_kind, source_id, actor, approver, reason,
+                                         recorded_at, effective_at)
+            SELECT 'bank_fee', 1, 'planted', '', '', 0, actor, '', '', recorded_at, effective_at FROM payouts_posting WHERE id = {SALE}"""
+    )
+
+
+@corrupts("postings_have_entries")
+def an_account_changes_its_currency(_: Books) -> None:
+    spoil("UPDATE payouts_account SET currency = 'SEK' WHERE code = 'bank.cash'", tables="payouts_account")
+
+
+@corrupts("balances_equal_entries")
+def a_stored_balance_is_moved(_: Books) -> None:
+    spoil(
+        """UPDATE payouts_balance SET amount_minor = amount_minor + 1
+            WHERE account_id = (SELECT id FROM payouts_account WHERE code = 'bank.cash' LIMIT 1)"""
+    )
+
+
+@corrupts("balances_equal_entries")
+def a_stored_balance_is_lost(_: Books) -> None:
+    spoil("DELETE FROM payouts_balance WHERE account_id = (SELECT id FROM payouts_account WHERE code = 'bank.cash' LIMIT 1)")
+
+
+@corrupts("checkpoints_equal_entries")
+def a_checkpoint_covers_an_entry_it_never_saw(_: Books) -> None:
+    spoil(
+        f"""INSERT INTO payouts_checkpoint (account_id, upto_entry_id, amount_minor, folded_at)
+            SELECT account_id, max(id), sum(amount_minor) - 1, now() FROM payouts_entry WHERE {HOT} GROUP BY 1 LIMIT 1"""
+    )
+
+
+@corrupts("balances_above_floor")
+def a_floor_is_raised_above_its_balance(books: Books) -> None:
+    spoil(
+        f"""UPDATE payouts_balance SET floor_minor = amount_minor * normal_sign + 1
+             WHERE account_id = (SELECT id FROM payouts_account WHERE code = 'seller.available' AND holder_id = {books.french.pk})""",
+        constraints="payouts_balance.balance_not_below_floor",
+    )
+
+
+@corrupts("payout_lines_add_up")
+def a_payout_loses_a_line(books: Books) -> None:
+    spoil(
+        f"UPDATE payouts_payout SET lines_upto_entry_id = lines_after_entry_id WHERE run_id = {books.built.pk}", tables="payouts_payout"
+    )
+
+
+@corrupts("payout_lines_add_up")
+def a_settled_payout_carries_forward_what_it_paid(books: Books) -> None:
+    spoil(f"UPDATE payouts_payout SET carried_forward_minor = 1 WHERE run_id = {books.settled.pk}", tables="payouts_payout")
+
+
+@corrupts("payout_money_stands_where_state_says")
+def a_booking_is_cut_off_from_its_payout(_: Books) -> None:
+    spoil("UPDATE payouts_posting SET source_id = 0 WHERE template = 'payout_sent'", tables="payouts_posting")
+
+
+@corrupts("payouts_settled_when_paid", "history_agrees_with_status")
+def a_paid_payouts_order_is_put_back_on_its_way(books: Books) -> None:
+    spoil(
+        f"UPDATE payouts_paymentorder SET status = 'sent' WHERE payout_id IN (SELECT id FROM payouts_payout WHERE run_id = {books.settled.pk})",
+        tables="payouts_paymentorder",
+    )
+
+
+@corrupts("run_totals")
+def a_run_claims_one_payout_more(books: Books) -> None:
+    spoil(f"UPDATE payouts_payoutrun SET payouts_count = payouts_count + 1 WHERE id = {books.built.pk}")
+
+
+@corrupts("run_totals")
+def a_run_claims_another_total(books: Books) -> None:
+    spoil(f"""UPDATE payouts_payoutrun SET totals = '{{"CHF": 1}}' WHERE id = {books.built.pk}""")
+
+
+@corrupts("in_payout_equals_open_payouts")
+def money_leaves_in_payout_without_its_payout(books: Books) -> None:
+    book("payout_canceled", seller("in_payout", books.waiting.pk, "CHF", 100), seller("available", books.waiting.pk, "CHF", -100))
+
+
+@corrupts("reserved_equals_holds")
+def money_is_reserved_without_a_hold(books: Books) -> None:
+    book("release", seller("reserved", books.french.pk, "EUR", 100), seller("available", books.french.pk, "EUR", -100))
+
+
+@corrupts("reserved_equals_holds")
+def a_hold_forgets_what_it_keeps(_: Books) -> None:
+    spoil("UPDATE payouts_hold SET remaining_minor = remaining_minor - 1 WHERE remaining_minor > 0")
+
+
+@corrupts("earnings_posted_once")
+def an_earning_is_cut_off_from_its_posting(_: Books) -> None:
+    spoil(
+        """INSERT INTO payouts_earning (public_id, source, external_id, seller_id, kind, order_ref, occurred_at, currency, gross_minor, fee_minor,
+                                        net_minor, fingerprint, available_at, pending_minor, uncovered_minor, line_no, recorded_at)
+           SELECT 'ern_planted', source, 'planted', seller_id, kind, order_ref, occurred_at, currency, gross_minor, fee_minor, net_minor,
+                  fingerprint, available_at, 0, 0, 0, recorded_at FROM payouts_earning ORDER BY id LIMIT 1"""
+    )
+
+
+@corrupts("postings_have_earning")
+def a_sale_is_booked_without_an_earning(_: Books) -> None:
+    book("sale", platform("psp.clearing", "EUR", 100, "psp"), platform("revenue.commission", "EUR", -100))
+
+
+@corrupts("pending_by_sale")
+def a_sale_forgets_a_cent_of_its_pending_money(_: Books) -> None:
+    spoil("UPDATE payouts_earning SET pending_minor = pending_minor - 1 WHERE pending_minor > 0")
+
+
+@corrupts("rejected_lines_have_reason")
+def a_rejected_line_loses_its_reason(_: Books) -> None:
+    spoil("UPDATE payouts_rejectedline SET reason = ''")
+
+
+@corrupts("imports_account_for_every_line")
+def an_import_loses_a_line(_: Books) -> None:
+    spoil("UPDATE payouts_earningimport SET accepted = accepted - 1")
+
+
+@corrupts("imports_account_for_every_line")
+def an_import_loses_the_lines_it_rejected(_: Books) -> None:
+    spoil("DELETE FROM payouts_rejectedline")
+
+
+@corrupts("one_effective_order_a_payout", "payouts_settled_when_paid", "sent_orders_are_posted_once", "history_agrees_with_status")
+def a_settled_payout_is_sent_once_more(books: Books) -> None:
+    spoil(
+        f"""INSERT INTO payouts_paymentorder (public_id, payout_id, attempt, rail, payee_account_id, currency, amount_minor, end_to_end_id, key,
+                request_hash, status, code, reason, raw_code, provider_ref, fence, tries, called, created_at)
+            SELECT 'ord_planted', payout_id, 2, rail, payee_account_id, currency, amount_minor, 'planted', 'planted', request_hash, 'completed',
+                   '', '', '', '', 0, 0, true, created_at
+              FROM payouts_paymentorder WHERE payout_id IN (SELECT id FROM payouts_payout WHERE run_id = {books.settled.pk})""",
+        tables="payouts_paymentorder",
+    )
+
+
+@corrupts("orders_match_their_payout")
+def an_order_carries_a_cent_too_much(books: Books) -> None:
+    spoil(
+        f"""UPDATE payouts_paymentorder SET amount_minor = amount_minor + 1
+             WHERE payout_id IN (SELECT id FROM payouts_payout WHERE run_id = {books.settled.pk})""",
+        tables="payouts_paymentorder",
+    )
+
+
+@corrupts("orders_have_a_known_outcome", "history_agrees_with_status")
+def an_order_has_been_on_the_wire_for_two_hours(books: Books) -> None:
+    spoil(
+        f"""UPDATE payouts_paymentorder SET status = 'sending', lease_until = clock_timestamp() - interval '2 hours'
+             WHERE payout_id IN (SELECT id FROM payouts_payout WHERE run_id = {books.submitted.pk})""",
+        tables="payouts_paymentorder",
+    )
+
+
+@corrupts("sent_orders_are_posted_once")
+def the_posting_of_a_sent_order_names_another(_: Books) -> None:
+    spoil("UPDATE payouts_posting SET key = 'planted:' || key WHERE template = 'payout_sent'", tables="payouts_posting")
+
+
+@corrupts("files_are_intact")
+def a_file_for_the_bank_is_edited(_: Books) -> None:
+    spoil("UPDATE payouts_railfile SET data = data || ' '::bytea", tables="payouts_railfile")
+
+
+@corrupts("files_are_intact")
+def an_order_leaves_its_file(_: Books) -> None:
+    spoil("UPDATE payouts_paymentorder SET rail_file_id = NULL WHERE rail_file_id IS NOT NULL", tables="payouts_paymentorder")
+
+
+@corrupts("postings_have_actor_and_template")
+def a_posting_loses_its_actor(_: Books) -> None:
+    spoil(f"UPDATE payouts_posting SET actor = '' WHERE id = {SALE}", tables="payouts_posting")
+
+
+@corrupts("postings_have_actor_and_template")
+def a_posting_names_a_template_nobody_knows(_: Books) -> None:
+    spoil("UPDATE payouts_posting SET template = 'gift' WHERE template = 'hold'", tables="payouts_posting")
+
+
+@corrupts("postings_have_actor_and_template")
+def a_correction_has_one_pair_of_eyes(_: Books) -> None:
+    spoil("UPDATE payouts_posting SET template = 'adjustment', approver = actor WHERE template = 'hold'", tables="payouts_posting")
+
+
+@corrupts("payouts_have_four_eyes")
+def a_payout_was_approved_by_its_maker(books: Books) -> None:
+    spoil(f"UPDATE payouts_payout SET checker = maker WHERE run_id = {books.settled.pk}", tables="payouts_payout")
+
+
+@corrupts("history_agrees_with_status")
+def a_sellers_status_is_changed_past_the_history(books: Books) -> None:
+    spoil(f"UPDATE payouts_seller SET status = 'paused' WHERE id = {books.waiting.pk}")
+
+
+@corrupts("history_agrees_with_status")
+def a_subject_has_no_history_at_all(books: Books) -> None:
+    spoil(f"DELETE FROM backoffice_statechange WHERE subject = 'seller' AND subject_id = {books.waiting.pk}", tables="backoffice_statechange")
+
+
+@corrupts("history_follows_allowed_moves")
+def the_history_jumps(books: Books) -> None:
+    spoil(
+        f"""DELETE FROM backoffice_statechange WHERE subject = 'payout' AND to_state = 'pending'
+               AND subject_id IN (SELECT id FROM payouts_payout WHERE run_id = {books.settled.pk})""",
+        tables="backoffice_statechange",
+    )
+
+
+@corrupts("bank_entries_have_an_outcome")
+def a_bank_line_was_applied_to_nothing(_: Books) -> None:
+    spoil(
+        """INSERT INTO payouts_bankfile (public_id, sha256, file_name, format, identity, data, summary, state, received_at, received_by)
+           VALUES ('bkf_planted', 'planted', 'planted.xml', 'camt.053', 'planted', '', '{}', 'applied', now(), 'system:test')""",
+        """INSERT INTO payouts_bankfileentry (public_id, bank_file_id, position, line_ref, servicer_ref, kind, account_iban, end_to_end_id,
+                                              currency, direction, code, text, state, outcome, owner, created_at)
+           SELECT 'bke_planted', id, 1, 'planted', '', 'booking', '', '', '', '', '', '', 'applied', '', '', now()
+             FROM payouts_bankfile WHERE public_id = 'bkf_planted'""",
+        tables="payouts_bankfile payouts_bankfileentry",
+    )
+
+
+@corrupts("events_are_delivered")
+def an_event_has_been_failing_for_days(_: Books) -> None:
+    spoil(
+        """UPDATE backoffice_event SET delivered_at = NULL, dead_at = NULL, attempts = 3, next_try_at = clock_timestamp() - interval '2 days'
+            WHERE id = (SELECT min(id) FROM backoffice_event)"""
+    )
+
+
+@corrupts("audit_chain_verifies")
+def an_audit_entry_is_rewritten(books: Books) -> None:
+    spoil(
+        f"UPDATE backoffice_auditentry SET actor = '{books.checker}' WHERE action = 'build_run'",
+        tables="backoffice_auditentry",
+    )
+
+
+@corrupts("audit_chain_verifies")
+def an_audit_entry_vanishes(_: Books) -> None:
+    spoil("DELETE FROM backoffice_auditentry WHERE chain_no = 2", tables="backoffice_auditentry")
+
+
+# --- the tests
+
+
+def broken(verdicts: list[Verdict]) -> dict[str, Verdict]:
+    return {verdict.name: verdict for verdict in verdicts if not verdict.ok}
+
+
+def test_the_books_of_the_small_marketplace_are_clean(planted: Books) -> None:
+    verdicts = check_books()
+
+    assert {name: verdict.rows or verdict.error for name, verdict in broken(verdicts).items()} == {}
+    assert len(verdicts) == len(TRUTHS)
+
+
+def test_every_truth_has_a_planted_corruption() -> None:
+    assert {truth.name for truth in TRUTHS} - {one.truth for one in PLANTED} == set()
+
+
+@pytest.mark.parametrize("one", PLANTED, ids=lambda one: f"{one.truth}-{one.how}")
+def test_a_planted_corruption_is_named_and_nothing_else_is_red(planted: Books, one: Planted) -> None:
+    one.plant(planted)
+
+    red = broken(check_books())
+
+    assert set(red) == {one.truth} | one.also
+    assert red[one.truth].broken >= 1
+    assert red[one.truth].rows, "the offending rows are shown"
+    assert not any(verdict.error for verdict in red.values())
+
+
+def test_the_command_exits_with_zero_and_says_so_when_the_books_are_clean(planted: Books) -> None:
+    out = io.StringIO()
+
+    call_command("check_books", as_json=True, stdout=out)
+
+    answer = json.loads(out.getvalue())
+    assert answer["clean"] is True
+    assert {truth["name"] for truth in answer["truths"]} == {truth.name for truth in TRUTHS}
+
+
+def test_the_command_exits_with_one_and_shows_the_rows_when_a_truth_is_broken(planted: Books) -> None:
+    money_is_reserved_without_a_hold(planted)
+    out = io.StringIO()
+
+    with pytest.raises(SystemExit) as ended:
+        call_command("check_books", as_json=True, stdout=out)
+
+    answer = json.loads(out.getvalue())
+    assert ended.value.code == 1
+    assert answer["clean"] is False
+    (red,) = [truth for truth in answer["truths"] if not truth["ok"]]
+    assert red["name"] == "reserved_equals_holds"
+    assert red["rows"][0]["seller_id"] == planted.french.pk
+
+
+def test_the_command_for_people_names_the_broken_truth_and_its_rows(planted: Books) -> None:
+    money_is_reserved_without_a_hold(planted)
+    out = io.StringIO()
+
+    with pytest.raises(SystemExit):
+        call_command("check_books", truth=[5], stdout=out)
+
+    said = out.getvalue()
+    assert "BROKEN  5  seller.reserved is the sum of what live holds and reserves still keep." in said
+    assert f"seller_id={planted.french.pk}" in said
+    assert "THE BOOKS ARE NOT CLEAN." in said
+
+
+def test_a_check_that_cannot_run_is_red_and_says_why(planted: Books) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        cursor.execute("ALTER TABLE payouts_hold RENAME COLUMN remaining_minor TO left_over")
+
+    red = broken(check_books({5}))
+
+    assert set(red) == {"reserved_equals_holds"}
+    assert red["reserved_equals_holds"].error.startswith("could not check: ProgrammingError")
+
