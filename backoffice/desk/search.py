@@ -16,6 +16,7 @@ from backoffice.kit.ids import PublicIdField, prefix_of
 from payouts.dispatch.models import PaymentOrder
 from payouts.earnings.models import Earning
 from payouts.runs.models import Payout
+from payouts.runs.queries import reference_to_id
 from payouts.sellers.models import Seller
 from payouts.sellers.queries import find_payee_by_number
 
@@ -77,7 +78,7 @@ def _ids(user: Any, text: str) -> Iterable[models.Model]:
 def _references(user: Any, text: str) -> Iterable[models.Model]:
     ways: list[tuple[type[models.Model], Callable[[], Any]]] = [
         (Seller, lambda: Seller.objects.filter(external_id=text)),
-        (Payout, lambda: Payout.objects.filter(reference=text)),
+        (Payout, lambda: Payout.objects.filter(public_id=reference_to_id(text))),
         (PaymentOrder, lambda: PaymentOrder.objects.filter(end_to_end_id=text)),
         (Earning, lambda: Earning.objects.filter(external_id=text)),
     ]
