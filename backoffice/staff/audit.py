@@ -25,9 +25,7 @@ def record(
     actor: Actor, action: str, subject: str, at: datetime, reason: str = "", facts: dict[str, Any] | None = None
 ) -> AuditEntry:
     """Write who did what to which subject, in the act's own transaction. `facts` carries codes and ids, no personal or bank data."""
-    return AuditEntry.objects.create(
-        actor=str(actor), action=action, subject=subject, at=at, reason=reason, facts=facts or {}
-    )
+    return AuditEntry.objects.create(actor=str(actor), action=action, subject=subject, at=at, reason=reason, facts=facts or {})
 
 
 def seal(limit: int = 10_000) -> int:

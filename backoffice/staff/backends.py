@@ -27,9 +27,7 @@ REST = timedelta(minutes=30)
 class LockOutBackend(ModelBackend):
     """Django's password check behind a count of tries."""
 
-    def authenticate(
-        self, request: Any, username: str | None = None, password: str | None = None, **kwargs: Any
-    ) -> Any:
+    def authenticate(self, request: Any, username: str | None = None, password: str | None = None, **kwargs: Any) -> Any:
         name = username if username is not None else kwargs.get("username")
         if not name or password is None:
             return None
@@ -43,9 +41,7 @@ class LockOutBackend(ModelBackend):
             _forget(account)
         return user
 
-    async def aauthenticate(
-        self, request: Any, username: str | None = None, password: str | None = None, **kwargs: Any
-    ) -> Any:
+    async def aauthenticate(self, request: Any, username: str | None = None, password: str | None = None, **kwargs: Any) -> Any:
         """Go the same way: ModelBackend's own asynchronous one would pass the count by."""
         return await sync_to_async(self.authenticate)(request, username=username, password=password, **kwargs)
 

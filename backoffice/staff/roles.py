@@ -62,15 +62,39 @@ def _acts(*codenames: str) -> set[str]:
 ROLES: dict[str, set[str]] = {
     "finance": _EVERYTHING
     | _acts(
-        "build_run", "submit_run", "cancel_payout", "hold_payout", "place_hold", "import_earnings", "retry_rejected",
-        "import_bank_file", "explain_bank_entry", "resolve_unknown", "request_adjustment", "check_books", "export_rows",
+        "build_run",
+        "submit_run",
+        "cancel_payout",
+        "hold_payout",
+        "place_hold",
+        "import_earnings",
+        "retry_rejected",
+        "import_bank_file",
+        "explain_bank_entry",
+        "resolve_unknown",
+        "request_adjustment",
+        "check_books",
+        "export_rows",
     ),
     "lead": _EVERYTHING
     | _AUDIT
     | _STAFF
     | _acts(
-        "approve_run", "cancel_payout", "hold_payout", "place_hold", "release_hold", "change_reserve_plan", "resolve_unknown",
-        "close_period", "approve_adjustment", "set_seller_status", "change_tiers", "check_books", "change_payee", "manage_keys", "export_rows",
+        "approve_run",
+        "cancel_payout",
+        "hold_payout",
+        "place_hold",
+        "release_hold",
+        "change_reserve_plan",
+        "resolve_unknown",
+        "close_period",
+        "approve_adjustment",
+        "set_seller_status",
+        "change_tiers",
+        "check_books",
+        "change_payee",
+        "manage_keys",
+        "export_rows",
     ),
     "compliance": _views("payouts", [*_SELLERS, *_EARNINGS, *_PAYOUTS, "account", "balance"])
     | _views("backoffice", ["approval", "statechange", "event"])
@@ -94,9 +118,9 @@ def write_roles(apps: Any = live_apps) -> None:
     def ensure(app_label: str, model: str, codename: str, name: str) -> Any:
         if (app_label, model) not in kinds:
             kinds[app_label, model] = content_type.objects.get_or_create(app_label=app_label, model=model)[0]
-        return permission.objects.get_or_create(
-            content_type=kinds[app_label, model], codename=codename, defaults={"name": name}
-        )[0]
+        return permission.objects.get_or_create(content_type=kinds[app_label, model], codename=codename, defaults={"name": name})[
+            0
+        ]
 
     rows = {f"{label}.{codename}": ensure(label, model, codename, says) for codename, (label, model, says) in ACTS.items()}
     for role, wanted in ROLES.items():

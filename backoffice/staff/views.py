@@ -20,8 +20,12 @@ from backoffice.staff.operations import LinkNotValid, PasswordTooWeak, peek_sign
 class PasswordForm(forms.Form):
     """A password, twice."""
 
-    password = forms.CharField(label="New password", widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}), strip=False)
-    again = forms.CharField(label="The same again", widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}), strip=False)
+    password = forms.CharField(
+        label="New password", widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}), strip=False
+    )
+    again = forms.CharField(
+        label="The same again", widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}), strip=False
+    )
 
     def clean(self) -> dict[str, Any]:
         given = super().clean() or {}

@@ -295,9 +295,7 @@ def _same(old: PayeeAccount, parsed: validation.ParsedPayee, holder: str) -> boo
 
 
 def _ask_gate(seller: Seller, old: PayeeAccount | None, new: PayeeAccount, actor: Actor, at: datetime) -> None:
-    objections = gates.payee_changed.ask(
-        seller_id=seller.pk, currency=new.currency, old=old, new=new, actor=actor, at=at
-    )
+    objections = gates.payee_changed.ask(seller_id=seller.pk, currency=new.currency, old=old, new=new, actor=actor, at=at)
     for objection in objections:
         if objection.effect != "hold":
             raise PayeeChangeBlocked(why=objection.reason)
@@ -307,9 +305,7 @@ def _ask_gate(seller: Seller, old: PayeeAccount | None, new: PayeeAccount, actor
 
 
 @composable
-def mark_payee_account(
-    *, payee_account_id: int, status: str, code: str, reason: str, actor: Actor, at: datetime
-) -> PayeeAccount:
+def mark_payee_account(*, payee_account_id: int, status: str, code: str, reason: str, actor: Actor, at: datetime) -> PayeeAccount:
     """Mark a payee account as the bank's answer says (`code` such as AC04), or as usable again.
 
     An account that was replaced meanwhile is refused (PayeeIsReplaced) to a person, and left as it is for a rail. Marking it what it is

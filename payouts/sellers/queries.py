@@ -18,7 +18,10 @@ def lock_sellers(seller_ids: Iterable[int]) -> list[Seller]:
     FOR NO KEY UPDATE: inserting rows that refer to the seller does not wait, a second verb on the seller does.
     """
     return list(
-        Seller.objects.select_for_update(no_key=True, of=("self",)).select_related("tier").filter(pk__in=set(seller_ids)).order_by("pk")
+        Seller.objects.select_for_update(no_key=True, of=("self",))
+        .select_related("tier")
+        .filter(pk__in=set(seller_ids))
+        .order_by("pk")
     )
 
 

@@ -33,7 +33,9 @@ def data_folder(settings, tmp_path):
 
 def line(external_id="a", legal_name="A SARL", entity_type="company", country="FR", currency="EUR", tier="new", schedule="weekly",
          holder="A", iban=IBAN, bic="", routing="", us_account=""):  # fmt: skip
-    return ",".join([external_id, legal_name, entity_type, country, currency, tier, schedule, holder, iban, bic, routing, us_account])
+    return ",".join(
+        [external_id, legal_name, entity_type, country, currency, tier, schedule, holder, iban, bic, routing, us_account]
+    )
 
 
 def write(tmp_path, *lines, header=HEADER, raw=None) -> Path:
@@ -99,7 +101,13 @@ def test_a_repeated_import_changes_nothing(tmp_path):
 
 def test_a_line_that_differs_from_the_stored_seller_is_rejected_and_changes_nothing(tmp_path):
     run(write(tmp_path, line()))
-    for changed in (line(iban=make_iban()), line(holder="B"), line(tier="trusted"), line(legal_name="B SARL"), line(currency="USD")):
+    for changed in (
+        line(iban=make_iban()),
+        line(holder="B"),
+        line(tier="trusted"),
+        line(legal_name="B SARL"),
+        line(currency="USD"),
+    ):
         outcome = run(write(tmp_path, changed))
         assert (outcome.accepted, outcome.duplicate, dict(outcome.codes)) == (0, 0, {"seller_differs": 1})
     assert PayeeAccount.objects.get().number == IBAN
@@ -152,7 +160,10 @@ def test_a_bad_line_is_rejected_with_its_place_and_code_and_the_others_come_in(t
 
 def test_byte_order_mark_crlf_and_quoted_newlines_are_read(tmp_path):
     quoted = line(legal_name='"A, ""the"" shop"')
-    raw = b"\xef\xbb\xbf" + "\r\n".join([HEADER, quoted, "", line("b", iban="", legal_name='"two\r\nlines"'), line("c", iban="")]).encode()
+    raw = (
+        b"\xef\xbb\xbf"
+        + "\r\n".join([HEADER, quoted, "", line("b", iban="", legal_name='"two\r\nlines"'), line("c", iban="")]).encode()
+    )
     outcome = run(write(tmp_path, raw=raw))
     assert (outcome.read, outcome.accepted) == (3, 2)
     assert Seller.objects.get(external_id="a").legal_name == 'A, "the" shop'
@@ -179,7 +190,9 @@ def test_a_quote_that_is_never_closed_is_rejected_not_guessed(tmp_path):
     assert (outcome.accepted, rejects_of(outcome)) == (1, [(3, "unreadable_line")])
 
 
-@pytest.mark.parametrize("raw", [b"", b"a;b;c\n1;2;3\n", HEADER.replace("iban", "konto").encode(), b"\x00\x01\x02", b"PK\x03\x04"])
+@pytest.mark.parametrize(
+    "raw", [b"", b"a;b;c\n1;2;3\n", HEADER.replace("iban", "konto").encode(), b"\x00\x01\x02", b"PK\x03\x04"]
+)
 def test_a_file_that_is_something_else_is_refused_whole(tmp_path, raw):
     with pytest.raises((reading.UnusableFile, reading.MissingColumns)):
         run(write(tmp_path, raw=raw))

@@ -34,9 +34,11 @@ def together(*acts):
 
 
 def change(seller, number, key):
-    return lambda: operations.change_payee_account(
-        seller_id=seller.pk, currency="EUR", kind="iban", account_holder="A", number=number, actor=staff(1), key=key, at=AT
-    ).version
+    return lambda: (
+        operations.change_payee_account(
+            seller_id=seller.pk, currency="EUR", kind="iban", account_holder="A", number=number, actor=staff(1), key=key, at=AT
+        ).version
+    )
 
 
 def test_two_changes_at_once_make_two_versions_of_which_one_is_in_use():

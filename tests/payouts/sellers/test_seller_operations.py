@@ -115,7 +115,13 @@ def test_a_changed_tier_moves_the_floor_and_is_in_the_audit_trail():
 def test_a_lower_debt_limit_never_puts_the_floor_above_the_balance():
     seller = make_seller(tier="standard")
     post(
-        drafts=[Draft("refund", "t:1", [Leg("seller.available", seller.pk, "", "EUR", 1_000_00), Leg("psp.clearing", 0, "psp", "EUR", -1_000_00)])],
+        drafts=[
+            Draft(
+                "refund",
+                "t:1",
+                [Leg("seller.available", seller.pk, "", "EUR", 1_000_00), Leg("psp.clearing", 0, "psp", "EUR", -1_000_00)],
+            )
+        ],
         actor=ACTOR,
         at=AT,
     )
@@ -144,7 +150,9 @@ def test_a_status_change_needs_a_reason_and_is_kept():
 def test_a_seller_with_money_is_not_closed():
     seller = make_seller()
     post(
-        drafts=[Draft("sale", "t:2", [Leg("psp.clearing", 0, "psp", "EUR", 500), Leg("seller.pending", seller.pk, "", "EUR", -500)])],
+        drafts=[
+            Draft("sale", "t:2", [Leg("psp.clearing", 0, "psp", "EUR", 500), Leg("seller.pending", seller.pk, "", "EUR", -500)])
+        ],
         actor=ACTOR,
         at=AT,
     )
@@ -248,8 +256,12 @@ def test_a_holder_with_hidden_characters_or_none_is_refused(holder):
 def test_the_bank_marks_an_account_and_a_person_may_make_it_usable_again():
     payee = make_payee(make_seller())
     rail = system("sepa")
-    operations.mark_payee_account(payee_account_id=payee.pk, status="closed", code="AC04", reason="account closed", actor=rail, at=AT)
-    operations.mark_payee_account(payee_account_id=payee.pk, status="closed", code="AC04", reason="account closed", actor=rail, at=AT)
+    operations.mark_payee_account(
+        payee_account_id=payee.pk, status="closed", code="AC04", reason="account closed", actor=rail, at=AT
+    )
+    operations.mark_payee_account(
+        payee_account_id=payee.pk, status="closed", code="AC04", reason="account closed", actor=rail, at=AT
+    )
     payee.refresh_from_db()
     assert (payee.status, payee.status_code) == ("closed", "AC04")
     assert [row.to_state for row in timeline(PAYEE, payee.pk)] == ["active", "closed"]
