@@ -6,5 +6,11 @@ class BackofficeConfig(AppConfig):
     verbose_name = "Back office"
 
     def ready(self) -> None:
+        from django.db.models.signals import post_migrate
+
         # the app that shared tasks bind to; the system checks; the truths
         from backoffice import celery, checks, invariants  # noqa: F401
+        from backoffice.schedule import install
+
+        # Framework housekeeping, like content types: the timetable stands in the scheduler's tables after every migrate.
+        post_migrate.connect(install, sender=self, dispatch_uid="timetable")

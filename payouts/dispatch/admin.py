@@ -98,7 +98,15 @@ def _answers(order: PaymentOrder, look: Look) -> Table:
 
 def _entry_table(rows: list[BankFileEntry], older: int | None, empty: str) -> Table:
     return Table(
-        [Column("Entry"), Column("Booked"), Column("Amount", money=True), Column("Code"), Column("State"), Column("What it did"), Column("File")],
+        [
+            Column("Entry"),
+            Column("Booked"),
+            Column("Amount", money=True),
+            Column("Code"),
+            Column("State"),
+            Column("What it did"),
+            Column("File"),
+        ],
         [
             (
                 display.link(row, row.kind),
@@ -125,7 +133,17 @@ _RESOLVE = [
 
 @admin.register(PaymentOrder)
 class PaymentOrderAdmin(OperatorAdmin):
-    list_display = ("id_shown", "payout_shown", "attempt", "amount_money", "state_shown", "reason", "rail", "end_to_end_id", "created")
+    list_display = (
+        "id_shown",
+        "payout_shown",
+        "attempt",
+        "amount_money",
+        "state_shown",
+        "reason",
+        "rail",
+        "end_to_end_id",
+        "created",
+    )
     list_filter = (("status", ChoicesDropdownFilter), "rail", ("created_at", RangeDateTimeFilter))
     list_select_related = ("payout", "payout__seller", "payee_account", "rail_file")
     machine = ORDER
@@ -220,7 +238,15 @@ def _orders_of_file(file: RailFile, look: Look) -> Table:
 
 def _order_table(rows: list[PaymentOrder], older: int | None = None) -> Table:
     return Table(
-        [Column("Order"), Column("Attempt"), Column("Amount", money=True), Column("State"), Column("Why"), Column("Rail"), Column("Created")],
+        [
+            Column("Order"),
+            Column("Attempt"),
+            Column("Amount", money=True),
+            Column("State"),
+            Column("Why"),
+            Column("Rail"),
+            Column("Created"),
+        ],
         [
             (
                 display.link(row, display.short_id(row.public_id)),
@@ -302,7 +328,9 @@ def import_upload(*, file: Any, account_iban: str, actor: Actor, at: datetime) -
     """Read an uploaded bank file; the same file twice is a no-op."""
     if file.size > UPLOAD_BYTES_MAX:
         raise UploadTooLarge(limit=UPLOAD_BYTES_MAX // 1024**2)
-    return operations.import_bank_file(data=file.read(), file_name=file.name, actor=actor, at=at, account_iban=account_iban or None)
+    return operations.import_bank_file(
+        data=file.read(), file_name=file.name, actor=actor, at=at, account_iban=account_iban or None
+    )
 
 
 def _entries_of(file: BankFile, look: Look) -> Table:
@@ -313,7 +341,15 @@ def _entries_of(file: BankFile, look: Look) -> Table:
 def _statements_of(file: BankFile, look: Look) -> Table:
     rows = list(BankStatement.objects.filter(bank_file=file).order_by("pk")[: look.limit])
     return Table(
-        [Column("Account"), Column("Statement"), Column("From"), Column("To"), Column("Entries"), Column("Opening", money=True), Column("Closing", money=True)],
+        [
+            Column("Account"),
+            Column("Statement"),
+            Column("From"),
+            Column("To"),
+            Column("Entries"),
+            Column("Opening", money=True),
+            Column("Closing", money=True),
+        ],
         [
             (
                 mask(row.account_iban),
@@ -352,7 +388,9 @@ class BankFileAdmin(OperatorAdmin):
             arguments=lambda row, asked: asked,
             fields=lambda row: {
                 "file": fields.upload("File", "As the bank sent it."),
-                "account_iban": fields.text("Only for account", "Its IBAN, if the file must be about this account.", required=False, max_length=34),
+                "account_iban": fields.text(
+                    "Only for account", "Its IBAN, if the file must be about this account.", required=False, max_length=34
+                ),
             },
             explain="What the file says is applied at once, all of it or nothing. The same file again changes nothing.",
             done=lambda row, result: _file_told(result),
@@ -361,7 +399,13 @@ class BankFileAdmin(OperatorAdmin):
     )
     downloads = (
         Download(
-            "bytes", "The file as received", lambda row: (bytes(BankFile.objects.values_list("data", flat=True).get(pk=row.pk)), "application/octet-stream", row.file_name)
+            "bytes",
+            "The file as received",
+            lambda row: (
+                bytes(BankFile.objects.values_list("data", flat=True).get(pk=row.pk)),
+                "application/octet-stream",
+                row.file_name,
+            ),
         ),
     )
     state_shown = state_column("State", "state")
@@ -379,7 +423,11 @@ class BankFileAdmin(OperatorAdmin):
         return display.state(row, "state")
 
     def facts(self, row: BankFile) -> list[tuple[str, Any]]:
-        told = [(str(name).replace("_", " ").capitalize(), value) for name, value in row.summary.items() if isinstance(value, int | str)]
+        told = [
+            (str(name).replace("_", " ").capitalize(), value)
+            for name, value in row.summary.items()
+            if isinstance(value, int | str)
+        ]
         return [
             ("Format", row.format),
             *told[:8],
@@ -391,7 +439,18 @@ class BankFileAdmin(OperatorAdmin):
 
 @admin.register(BankFileEntry)
 class BankFileEntryAdmin(OperatorAdmin):
-    list_display = ("kind_shown", "state_shown", "amount_money", "direction", "code", "booked", "end_to_end_id", "what", "file_shown", "since")
+    list_display = (
+        "kind_shown",
+        "state_shown",
+        "amount_money",
+        "direction",
+        "code",
+        "booked",
+        "end_to_end_id",
+        "what",
+        "file_shown",
+        "since",
+    )
     list_filter = (("state", ChoicesDropdownFilter), "kind", "currency")
     list_select_related = ("bank_file", "payment_order", "payment_order__payout")
     actor_fields = ("owner",)
@@ -422,7 +481,9 @@ class BankFileEntryAdmin(OperatorAdmin):
         ExportColumn("file", lambda e: e.bank_file.file_name),
         ExportColumn("kind", lambda e: e.kind),
         ExportColumn("state", lambda e: e.get_state_display()),
-        ExportColumn("amount", lambda e: Money(e.amount_minor, e.currency) if e.currency and e.amount_minor is not None else None),
+        ExportColumn(
+            "amount", lambda e: Money(e.amount_minor, e.currency) if e.currency and e.amount_minor is not None else None
+        ),
         ExportColumn("currency", lambda e: e.currency),
         ExportColumn("direction", lambda e: e.direction),
         ExportColumn("booked_on", lambda e: e.booked_on),
@@ -495,7 +556,15 @@ def _page_of_file(result: BankFileResult) -> str | None:
 
 def _files_of_run(run: PayoutRun, look: Look) -> Table:
     return Table(
-        [Column("File"), Column("State"), Column("Orders"), Column("Sum", money=True), Column("Executes"), Column("SHA-256"), Column("Handed over")],
+        [
+            Column("File"),
+            Column("State"),
+            Column("Orders"),
+            Column("Sum", money=True),
+            Column("Executes"),
+            Column("SHA-256"),
+            Column("Handed over"),
+        ],
         [
             (
                 display.link(file),
@@ -519,7 +588,9 @@ def _attempts(payout: Payout, look: Look) -> Table:
 
 
 def _answers_of_payout(payout: Payout, look: Look) -> Table:
-    rows, older = look.slice_of(BankFileEntry.objects.filter(payment_order__payout=payout).select_related("bank_file").defer("bank_file__data"))
+    rows, older = look.slice_of(
+        BankFileEntry.objects.filter(payment_order__payout=payout).select_related("bank_file").defer("bank_file__data")
+    )
     return _entry_table(rows, older, empty="No bank has said anything about this payout yet.")
 
 
@@ -536,7 +607,15 @@ def _submitted(row: PayoutRun, result: SubmitResult) -> str:
 
 plug(
     PayoutRun,
-    Panel("files", "Files", _files_of_run, permission="payouts.view_railfile", lazy=False, order=40, when=lambda run: run.submitted_at is not None),
+    Panel(
+        "files",
+        "Files",
+        _files_of_run,
+        permission="payouts.view_railfile",
+        lazy=False,
+        order=40,
+        when=lambda run: run.submitted_at is not None,
+    ),
     Button(
         name="submit",
         label="Submit",
@@ -555,4 +634,3 @@ plug(
     Panel("attempts", "Attempts", _attempts, permission="payouts.view_paymentorder", lazy=False, order=20),
     Panel("answers", "What the bank said", _answers_of_payout, permission="payouts.view_bankfileentry", lazy=False, order=30),
 )
-

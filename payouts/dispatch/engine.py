@@ -7,6 +7,7 @@ the fence. A worker that dies leaves a claim that runs out; whoever takes it up 
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -44,11 +45,11 @@ class Engine:
         self.wave = wave
         self.actor = actor
 
-    def run(self, *, at: datetime, limit: int) -> int:
-        """Work until nothing is due or `limit` orders were taken; returns how many were taken."""
+    def run(self, *, at: datetime, limit: int, seconds: float = math.inf) -> int:
+        """Work until nothing is due, `limit` orders were taken or the time is over; returns how many were taken."""
         rails = registry.names_of_mode("call")
-        taken = 0
-        while taken < limit:
+        taken, until = 0, time.monotonic() + seconds
+        while taken < limit and time.monotonic() < until:
             claimed = self.claim(rails, min(self.wave, limit - taken), at)
             if not claimed:
                 break
@@ -110,9 +111,9 @@ class Engine:
 
 
 @durable
-def work(*, at: datetime, limit: int = 1_000, wave: int = WAVE) -> int:
+def work(*, at: datetime, limit: int = 1_000_000, wave: int = WAVE, seconds: float = math.inf) -> int:
     """Send what is due on call rails, resume what crashed, ask about what is unknown; returns how many orders were taken up.
 
-    Any number of workers may run it. Events: payout.in_transit, payout.failed.
+    No new wave is begun after `seconds` (a task has a time limit). Any number of workers may run it. Events: payout.in_transit, payout.failed.
     """
-    return Engine(wave=wave).run(at=at, limit=limit)
+    return Engine(wave=wave).run(at=at, limit=limit, seconds=seconds)

@@ -236,6 +236,4 @@ def _due_now(rows: Sequence[PaymentOrder]) -> None:
     """Ask the rail about these soon; by the database clock, which alone decides what is due."""
     if rows:
         with connection.cursor() as cursor:
-            cursor.execute(
-                "UPDATE payouts_paymentorder SET next_try_at = now() WHERE id = ANY(%s)", [[row.pk for row in rows]]
-            )
+            cursor.execute("UPDATE payouts_paymentorder SET next_try_at = now() WHERE id = ANY(%s)", [[row.pk for row in rows]])

@@ -56,8 +56,7 @@ def hand_over(bank: LoopbackBank, run: PayoutRun) -> None:
 
 def take_in(bank: LoopbackBank, at: datetime = AT, only: str = "") -> list[BankFileResult]:
     return [
-        import_bank_file(data=message.data, file_name=f"{message.id}.xml", actor=BANK, at=at)
-        for message in bank.collect(only)
+        import_bank_file(data=message.data, file_name=f"{message.id}.xml", actor=BANK, at=at) for message in bank.collect(only)
     ]
 
 

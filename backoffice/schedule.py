@@ -1,0 +1,155 @@
+"""The timetable: what runs, how often, on which queue, and what a missed tick means. Nothing else decides when something runs.
+
+Every job works from the state of the database until nothing is due, so a missed tick costs time and never work: the catch-up rule of all of
+them is "one run makes up for every missed one". Installed into the database scheduler after each migration; see `install`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+from backoffice.kit.actors import system
+from backoffice.kit.errors import NotFound
+from backoffice.kit.ticks import JobRun, forget_ticks, run_tick
+
+SCHEDULER = system("schedule")
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One line of the timetable. `work` gets the instant and answers something JSON can hold."""
+
+    name: str
+    every_seconds: int
+    queue: Literal["money", "files", "default"]
+    what: str
+    work: Callable[[datetime], Any]
+
+
+def _work(at: datetime) -> Any:
+    from payouts.dispatch.operations import work
+
+    return work(at=at, seconds=25)
+
+
+def _sweep(at: datetime) -> Any:
+    from payouts.dispatch.operations import sweep
+
+    return sweep(at=at)
+
+
+def _close_windows(at: datetime) -> Any:
+    from payouts.dispatch.operations import close_return_windows
+
+    return close_return_windows(at=at)
+
+
+def _mature(at: datetime) -> Any:
+    from payouts.holds.operations import mature_earnings
+
+    return mature_earnings(actor=SCHEDULER, at=at)
+
+
+def _release(at: datetime) -> Any:
+    from payouts.holds.operations import release_due_holds
+
+    return release_due_holds(actor=SCHEDULER, at=at)
+
+
+def _expire(at: datetime) -> Any:
+    from payouts.runs.operations import expire_runs
+
+    return len(expire_runs(at=at, actor=SCHEDULER))
+
+
+def _relay(at: datetime) -> Any:
+    from backoffice.kit.outbox import relay
+
+    return relay(at=at)
+
+
+def _seal(at: datetime) -> Any:
+    from backoffice.staff import audit
+
+    return audit.seal(10_000)
+
+
+def _roll_up(at: datetime) -> Any:
+    from payouts.ledger.checkpoints import roll_up
+
+    return roll_up(at=at)
+
+
+def _check_books(at: datetime) -> Any:
+    from backoffice.desk.operations import check_books_now
+
+    return check_books_now(actor=SCHEDULER, at=at).clean
+
+
+TIMETABLE: dict[str, Job] = {
+    job.name: job
+    for job in [
+        Job(
+            "dispatch.work", 5, "money", "Send what is due on call rails, resume what crashed, ask about what is unknown.", _work
+        ),
+        Job("dispatch.sweep", 30, "files", "Build and hand over files left behind; ask rails what settled or came back.", _sweep),
+        Job("outbox.relay", 5, "default", "Deliver events to their subscribers.", _relay),
+        Job("holds.mature", 300, "default", "Make earnings available whose time has come.", _mature),
+        Job("holds.release", 300, "default", "Release holds and reserves whose time has come.", _release),
+        Job("audit.seal", 60, "default", "Chain fresh audit entries.", _seal),
+        Job("ledger.roll_up", 60, "default", "Fold hot accounts into checkpoints.", _roll_up),
+        Job("runs.expire", 3600, "default", "Give back the money of runs nobody approved in time.", _expire),
+        Job(
+            "dispatch.close_return_windows", 3600, "default", "Make paid payouts final after their return window.", _close_windows
+        ),
+        Job("books.check", 3600, "files", "Prove the books.", _check_books),
+        Job("ticks.forget", 86_400, "default", "Forget old rows of this timetable.", forget_ticks),
+    ]
+}
+
+
+def run_job(name: str, *, at: datetime) -> JobRun | None:
+    """Run a job for the present slot, once among all schedulers and workers. Refuses: NotFound."""
+    job = TIMETABLE.get(name)
+    if job is None:
+        raise NotFound(what="job", ref=name)
+    return run_tick(job=job.name, every_seconds=job.every_seconds, work=job.work, at=at)
+
+
+def install(**facts: Any) -> None:
+    """Write the timetable into the database scheduler; again and again changes nothing. Called after migrations (not after a flush)."""
+    if facts and "plan" not in facts:
+        return
+    from django.db import connection
+    from django_celery_beat.models import IntervalSchedule, PeriodicTask
+
+    if PeriodicTask._meta.db_table not in connection.introspection.table_names():
+        return  # a migration of one app alone, before the scheduler's own
+
+    for job in TIMETABLE.values():
+        interval, _ = IntervalSchedule.objects.get_or_create(every=job.every_seconds, period=IntervalSchedule.SECONDS)
+        wanted = {
+            "task": TASK_OF_QUEUE[job.queue],
+            "args": json.dumps([job.name]),
+            "queue": job.queue,
+            "interval": interval,
+            "crontab": None,
+            "description": job.what,
+            # A bell that could not be heard in time is not rung later: the next one does the same.
+            "expire_seconds": max(job.every_seconds, 10),
+        }
+        found = PeriodicTask.objects.filter(name=job.name).first()
+        if found is None or any(getattr(found, name) != value for name, value in wanted.items()):
+            PeriodicTask.objects.update_or_create(name=job.name, defaults=wanted)
+    PeriodicTask.objects.filter(task__in=TASK_OF_QUEUE.values()).exclude(name__in=TIMETABLE).delete()
+
+
+TASK_OF_QUEUE = {
+    "money": "backoffice.run_money_job",
+    "files": "backoffice.run_long_job",
+    "default": "backoffice.run_long_job",
+}
