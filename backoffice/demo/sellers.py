@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from schwifty import IBAN
 from schwifty.exceptions import SchwiftyException
@@ -37,10 +37,10 @@ class DemoSeller:
     tier: str
     schedule: str
     volume: float  # sales a day; a weight for drawing, never an amount
-
     iban: str = ""
     us_routing: str = ""
     us_account: str = ""
+    behaviour: str = ""  # what the sandbox provider is asked to do with this payee, by its name
 
 
 def make_sellers(count: int, chooser: random.Random) -> list[DemoSeller]:
@@ -53,6 +53,9 @@ def make_sellers(count: int, chooser: random.Random) -> list[DemoSeller]:
         for _ in range(max(2, count * share // total)):
             if len(sellers) < count:
                 sellers.append(_one(len(sellers), names, country, currency, forms, banks, chooser))
+    american = [number for number, seller in enumerate(sellers) if seller.country == "US"]
+    for number, behaviour in zip(american, (" SANDBOX SILENT", " SANDBOX RETURN"), strict=False):
+        sellers[number] = replace(sellers[number], behaviour=behaviour, volume=1.5, tier="trusted", schedule="weekly")
     while len(sellers) < count:
         sellers.append(_one(len(sellers), names, "FR", "EUR", ["SAS"], _COUNTRIES["FR"][3], chooser))
     return sellers

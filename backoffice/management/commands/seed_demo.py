@@ -26,6 +26,8 @@ class Command(OperatorCommand):
         self.stdout.write(
             f"Demo marketplace: {answer['sellers']} sellers, {answer['earnings']:,} earnings, {answer['rejected_lines']} rejected lines.\n"
             f"{answer['runs']} payout runs: {paid['paid']:,} payouts paid, {paid['on_their_way']} on their way, {paid['bounced']} bounced, "
-            f"{paid['held']} held, {paid['waiting_for_approval']} waiting for approval, {answer['unknown_outcomes']} with an unknown outcome.\n"
+            f"{paid['waiting_for_approval']} waiting for approval.\n"
+            f"{answer['holds']} holds and reserves, {answer['unknown_outcomes']} unknown outcome, "
+            f"{answer['unmatched_bank_entries']} unmatched bank line.\n"
             f"The books are {answer['books']}."
         )
