@@ -38,8 +38,8 @@ from payouts.sellers.operations import change_payee_account
 SELLER_COLUMNS = (
     "external_id legal_name entity_type country currency tier schedule account_holder iban bic us_routing_number us_account_number"
 ).split()
-RUN_DAYS_BEFORE_END = [28, 21, 14, 7]
-DAILY_FILES = 30
+RUN_DAYS_BEFORE_END = [32, 25, 18, 11, 4]
+DAILY_FILES = 33
 AS_FINANCE, AS_LEAD = ("--as", "finance@demo.example"), ("--as", "lead@demo.example")
 
 
