@@ -119,7 +119,7 @@ def _queue(query: str) -> tuple[int, float]:
     with connection.cursor() as cursor:
         cursor.execute(
             f"SELECT n, coalesce(extract(epoch FROM clock_timestamp() - since), 0)::float8 FROM ({query}) AS q (n, since)"
-        )  # noqa: S608 - queries stand above
+        )
         count, age = cursor.fetchone()
     return count, max(0.0, age)
 

@@ -5,10 +5,10 @@ from backoffice.staff.roles import ACTS
 
 declare_permissions(f"{app_label}.{codename}" for codename, (app_label, _, _) in ACTS.items())
 
-from payouts.ledger import admin as ledger  # noqa: E402, F401 - after the permissions the buttons name
-from payouts.sellers import admin as sellers  # noqa: E402, F401
-from payouts.earnings import admin as earnings  # noqa: E402, F401, I001 - in the order of the money
-from payouts.holds import admin as holds  # noqa: E402, F401
-from payouts.runs import admin as runs  # noqa: E402, F401
 from payouts.dispatch import admin as dispatch  # noqa: E402, F401
+from payouts.earnings import admin as earnings  # noqa: E402, F401 - in the order of the money
+from payouts.holds import admin as holds  # noqa: E402, F401
+from payouts.ledger import admin as ledger  # noqa: E402, F401 - after the permissions the buttons name
+from payouts.runs import admin as runs  # noqa: E402, F401
+from payouts.sellers import admin as sellers  # noqa: E402, F401
 from payouts.statements import admin as statements  # noqa: E402, F401

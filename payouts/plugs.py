@@ -4,6 +4,7 @@
 def plug_in() -> None:
     """Register invariants, event consumers and rails."""
     from payouts import invariants  # noqa: F401 - registers the truths
+
     _plug_holds()
     _plug_runs()
     _plug_dispatch()

@@ -87,11 +87,24 @@ def _prepare() -> dict[str, Any]:
         post(drafts=[_sale(f"open-{n}", n) for n in range(start + 1, start + 1001)], actor=ROBOT, at=AT)
     by_code = {a.code: a.pk for a in Account.objects.exclude(code="seller.pending")}
     sellers = dict(Account.objects.filter(code="seller.pending").values_list("holder_id", "id"))
-    return {"sellers": sellers, "clearing": by_code["psp.clearing"], "revenue": by_code["revenue.commission"], "tax": by_code["tax.payable"]}
+    return {
+        "sellers": sellers,
+        "clearing": by_code["psp.clearing"],
+        "revenue": by_code["revenue.commission"],
+        "tax": by_code["tax.payable"],
+    }
 
 
 def _sale(key: str, seller_id: int, provider: str = "psp") -> Draft:
-    legs = earned(seller_id=seller_id, currency="EUR", gross_minor=12_000, fee_minor=1_440, tax_minor=240, pending_minor=10_560, provider=provider)
+    legs = earned(
+        seller_id=seller_id,
+        currency="EUR",
+        gross_minor=12_000,
+        fee_minor=1_440,
+        tax_minor=240,
+        pending_minor=10_560,
+        provider=provider,
+    )
     return Draft("sale", key, legs, "earning", 1)
 
 
@@ -99,7 +112,7 @@ def _single(accounts: dict[str, Any], hot: bool) -> Any:
     run_no = next(_runs)
 
     def work(client: int, count: int) -> list[float]:
-        chooser = random.Random(run_no * 1000 + client)  # noqa: S311 - a benchmark
+        chooser = random.Random(run_no * 1000 + client)
         found = []
         for number in range(count):
             # "spread" spreads the platform side too, over 997 providers; "hot" lets every posting touch the same platform accounts
@@ -117,7 +130,7 @@ def _plain(accounts: dict[str, Any]) -> Any:
     run_no = next(_runs)
 
     def work(client: int, count: int) -> list[float]:
-        chooser = random.Random(run_no * 1000 + client)  # noqa: S311 - a benchmark
+        chooser = random.Random(run_no * 1000 + client)
         for number in range(count):
             seller = accounts["sellers"][chooser.randrange(SELLERS) + 1]
             with transaction.atomic(), connection.cursor() as cursor:
@@ -135,7 +148,7 @@ def _batches(accounts: dict[str, Any]) -> float:
     run_no = next(_runs)
     started = time.perf_counter()
     for batch in range(5):
-        post(drafts=[_sale(f"b{run_no}-{batch}-{n}", random.randrange(SELLERS) + 1) for n in range(1000)], actor=ROBOT, at=AT)  # noqa: S311
+        post(drafts=[_sale(f"b{run_no}-{batch}-{n}", random.randrange(SELLERS) + 1) for n in range(1000)], actor=ROBOT, at=AT)
     return 5_000 / (time.perf_counter() - started)
 
 
@@ -145,7 +158,7 @@ def _plain_batches(accounts: dict[str, Any]) -> float:
     started = time.perf_counter()
     for batch in range(5):
         keys = [f"z{run_no}-{batch}-{n}" for n in range(1000)]
-        chosen = [random.choice(pool) for _ in keys]  # noqa: S311
+        chosen = [random.choice(pool) for _ in keys]
         with transaction.atomic(), connection.cursor() as cursor:
             cursor.execute(BATCH, _ruler(accounts) | {"keys": keys, "accounts": chosen})
     return 5_000 / (time.perf_counter() - started)
@@ -155,10 +168,14 @@ def _hot_balance(accounts: dict[str, Any], entries: int) -> list[dict[str, Any]]
     """Fill hot accounts set-based, then time balances and check_books over the whole."""
     with connection.cursor() as cursor:
         for start in range(0, entries // 4, 100_000):
-            cursor.execute(BATCH, _ruler(accounts) | {
-                "keys": [f"h{start + n}" for n in range(min(100_000, entries // 4 - start))],
-                "accounts": [accounts["sellers"][n % SELLERS + 1] for n in range(min(100_000, entries // 4 - start))],
-            })
+            cursor.execute(
+                BATCH,
+                _ruler(accounts)
+                | {
+                    "keys": [f"h{start + n}" for n in range(min(100_000, entries // 4 - start))],
+                    "accounts": [accounts["sellers"][n % SELLERS + 1] for n in range(min(100_000, entries // 4 - start))],
+                },
+            )
         cursor.execute("ANALYZE payouts_entry, payouts_posting, payouts_balance")
     roll_up(at=AT)
     roll_up(at=AT)

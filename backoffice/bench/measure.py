@@ -79,10 +79,14 @@ def percentile(values: Sequence[float], share: float) -> float:
     return round(ordered[min(len(ordered) - 1, int(len(ordered) * share))], 3) if ordered else 0.0
 
 
-def result(name: str, ours: float, yardstick: float, *, latencies: Sequence[float] = (), clients: int = 1, rows: int = 0, **more: Any) -> dict[str, Any]:
+def result(
+    name: str, ours: float, yardstick: float, *, latencies: Sequence[float] = (), clients: int = 1, rows: int = 0, **more: Any
+) -> dict[str, Any]:
     """Return the JSON object of numbers.md."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT current_setting('server_version'), current_setting('fsync'), current_setting('synchronous_commit')")
+        cursor.execute(
+            "SELECT current_setting('server_version'), current_setting('fsync'), current_setting('synchronous_commit')"
+        )
         version, fsync, commit = cursor.fetchone()
     return {
         "name": name,

@@ -36,7 +36,10 @@ def run(sellers: int = 100_000, entries: int = 10_000_000, rounds: int = 3) -> l
     fill(sellers, entries // sellers // ENTRIES_A_SALE)
     before_mb = _rss_mb()
     sizes = _sizes(sellers)
-    plans = {currency: _median(lambda currency=currency: plan_run(on=AT.date(), at=AT, currency=currency), rounds) for currency in sizes}
+    plans = {
+        currency: _median(lambda currency=currency: plan_run(on=AT.date(), at=AT, currency=currency), rounds)
+        for currency in sizes
+    }
     builds, rulers = {}, {}
     for currency in sizes:
         pairs = [(_undone(lambda currency=currency: _build(currency)), _undone(lambda currency=currency: _yardstick(currency)))
@@ -82,7 +85,9 @@ def _undone(action: Callable[[], Any]) -> float:
         seconds = time.perf_counter() - started
         transaction.set_rollback(True)
     with connection.cursor() as cursor:
-        cursor.execute("VACUUM payouts_balance, payouts_posting, payouts_entry, payouts_payout, payouts_seller, backoffice_statechange")
+        cursor.execute(
+            "VACUUM payouts_balance, payouts_posting, payouts_entry, payouts_payout, payouts_seller, backoffice_statechange"
+        )
     return seconds
 
 
@@ -138,12 +143,16 @@ def _yardstick(currency: str) -> None:
 
 def _loop(currency: str, count: int) -> None:
     """Pay one seller after another, each in a transaction of its own, as one would without a set-based build."""
-    accounts = Account.objects.filter(code="seller.available", currency=currency, balance__amount_minor__lt=0).order_by("pk")[:count]
+    accounts = Account.objects.filter(code="seller.available", currency=currency, balance__amount_minor__lt=0).order_by("pk")[
+        :count
+    ]
     for account in accounts:
         with transaction.atomic():
             seller_id = account.holder_id
             amount = -Entry.objects.filter(account=account).aggregate(total=Sum("amount_minor"))["total"]
-            payouts = Payout.objects.filter(seller_id=seller_id, currency=currency, status__in=["needs_approval", "approved", "in_transit"])
+            payouts = Payout.objects.filter(
+                seller_id=seller_id, currency=currency, status__in=["needs_approval", "approved", "in_transit"]
+            )
             if amount > 0 and not payouts.exists():
                 legs = [bucket("available", seller_id, currency, amount), bucket("in_payout", seller_id, currency, -amount)]
                 post(drafts=[Draft("payout_built", f"loop:{seller_id}", legs, "payout", seller_id)], actor=MAKER, at=AT)

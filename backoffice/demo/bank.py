@@ -31,7 +31,7 @@ class Returned:
 
 def read_transfers(data: bytes) -> tuple[str, list[Transfer]]:
     """Return the message id and the transfers of a pain.001."""
-    root = etree.fromstring(data, etree.XMLParser(resolve_entities=False, no_network=True))  # noqa: S320 - our own file
+    root = etree.fromstring(data, etree.XMLParser(resolve_entities=False, no_network=True))
     find = root.xpath
     message_id = find("string(//*[local-name()='GrpHdr']/*[local-name()='MsgId'])")
     transfers = []
@@ -106,7 +106,7 @@ def statement(
 def _balance(kind: str, minor: int, on: date) -> str:
     sign = "CRDT" if minor >= 0 else "DBIT"
     return (
-        f"<Bal><Tp><CdOrPrtry><Cd>{kind}</Cd></CdOrPrtry></Tp><Amt Ccy=\"EUR\">{_decimal(abs(minor))}</Amt>"
+        f'<Bal><Tp><CdOrPrtry><Cd>{kind}</Cd></CdOrPrtry></Tp><Amt Ccy="EUR">{_decimal(abs(minor))}</Amt>'
         f"<CdtDbtInd>{sign}</CdtDbtInd><Dt><Dt>{on:%Y-%m-%d}</Dt></Dt></Bal>"
     )
 

@@ -48,21 +48,35 @@ def _is_open_correction(row: Approval) -> bool:
 
 def _correction_effect(row: Approval) -> list[tuple[str, Any]]:
     legs = [
-        (f"{'Debit' if amount > 0 else 'Credit'} {CHART[code].label if code in CHART else code}", display.money(abs(amount), currency))
+        (
+            f"{'Debit' if amount > 0 else 'Credit'} {CHART[code].label if code in CHART else code}",
+            display.money(abs(amount), currency),
+        )
         for code, _holder_id, _holder, currency, amount in row.shown.get("legs", [])
     ]
     names = display.people([row.maker])
-    return [("Kind", row.shown.get("template", "").replace("_", "-")), *legs, ("Reason", row.shown.get("reason", "")), ("Asked by", names.get(row.maker, ""))]
+    return [
+        ("Kind", row.shown.get("template", "").replace("_", "-")),
+        *legs,
+        ("Reason", row.shown.get("reason", "")),
+        ("Asked by", names.get(row.maker, "")),
+    ]
 
 
 def _shown(row: Approval, look: Look) -> Table:
     if row.action == adjustments.ACTION:
         return Table([Column("What"), Column("Value")], _correction_effect(row))
-    return Table([Column("What"), Column("Value")], [(name.replace("_", " "), _plain(value)) for name, value in row.shown.items()])
+    return Table(
+        [Column("What"), Column("Value")], [(name.replace("_", " "), _plain(value)) for name, value in row.shown.items()]
+    )
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, dict) and value and all(isinstance(v, int) and isinstance(k, str) and len(k) == 3 for k, v in value.items()):
+    if (
+        isinstance(value, dict)
+        and value
+        and all(isinstance(v, int) and isinstance(k, str) and len(k) == 3 for k, v in value.items())
+    ):
         return display.totals(value)
     if isinstance(value, dict):
         return ", ".join(f"{key.replace('_', ' ')}: {item}" for key, item in value.items())
@@ -143,7 +157,11 @@ class ApprovalAdmin(OperatorAdmin):
 
 
 def _payload(row: Event, look: Look) -> Table:
-    return Table([Column("Name"), Column("Value")], [(name, _plain(value)) for name, value in row.payload.items()], empty="The event says no more.")
+    return Table(
+        [Column("Name"), Column("Value")],
+        [(name, _plain(value)) for name, value in row.payload.items()],
+        empty="The event says no more.",
+    )
 
 
 def _consumers(row: Event, look: Look) -> Table:

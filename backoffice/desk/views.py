@@ -44,8 +44,16 @@ def _chart(request: HttpRequest, at: Any) -> dict[str, Any]:
     currency = asked if asked in offered else offered[0]
     days = queries.money_by_day(currency, at)
     series = [
-        {"label": "In from buyers", "data": [Money(came, currency).decimal() for _, came, _ in days], "backgroundColor": "var(--color-primary-600)"},
-        {"label": "Out to sellers", "data": [Money(went, currency).decimal() for _, _, went in days], "backgroundColor": "var(--color-base-400)"},
+        {
+            "label": "In from buyers",
+            "data": [Money(came, currency).decimal() for _, came, _ in days],
+            "backgroundColor": "var(--color-primary-600)",
+        },
+        {
+            "label": "Out to sellers",
+            "data": [Money(went, currency).decimal() for _, _, went in days],
+            "backgroundColor": "var(--color-base-400)",
+        },
     ]
     return {
         "chart": json.dumps({"labels": [f"{day.day} {day:%b}" for day, _, _ in days], "datasets": series}),
@@ -59,7 +67,9 @@ def _chart(request: HttpRequest, at: Any) -> dict[str, Any]:
         ),
         "chart_currency": currency,
         "chart_currencies": offered if len(offered) > 1 else [],
-        "chart_rows": [(display.day(day), display.money(came, currency), display.money(went, currency)) for day, came, went in reversed(days)],
+        "chart_rows": [
+            (display.day(day), display.money(came, currency), display.money(went, currency)) for day, came, went in reversed(days)
+        ],
     }
 
 

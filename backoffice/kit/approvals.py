@@ -208,12 +208,7 @@ def expire_approvals(*, at: datetime) -> list[Approval]:
 
 
 def _open(action: str, subject: str) -> Approval:
-    approval = (
-        Approval.objects.select_for_update()
-        .filter(action=action, subject=subject)
-        .order_by("-id")
-        .first()
-    )
+    approval = Approval.objects.select_for_update().filter(action=action, subject=subject).order_by("-id").first()
     if approval is None:
         raise ApprovalMissing()
     if approval.state not in (ApprovalState.REQUESTED, ApprovalState.APPROVED):

@@ -24,7 +24,7 @@ class OperatorCommand(BaseCommand):
     Subclasses implement `run(at=..., **options) -> dict` and may set `exit_code` on self; `human(answer)` prints for people.
     """
 
-    requires_system_checks: list[str] = []  # noqa: RUF012 - Django's own shape
+    requires_system_checks: list[str] = []
     takes_at = True
     exit_code = DONE
 
@@ -94,4 +94,3 @@ def actor_of(email: str | None, *, fallback: str = "command") -> Actor:
     if user is None:
         raise InputError(detail=f"No active staff member has the address {email}.")
     return staff(user.pk)
-

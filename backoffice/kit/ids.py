@@ -16,13 +16,7 @@ _PAIRS = [a + b for a in _ALPHABET for b in _ALPHABET]
 
 def new_id(prefix: str) -> str:
     """Return a fresh TypeID. Own encoder for the hot path; tests compare it with typeid-python."""
-    value = (
-        (time.time_ns() // 1_000_000) << 80
-        | 0x7 << 76
-        | secrets.randbits(12) << 64
-        | 0b10 << 62
-        | secrets.randbits(62)
-    )
+    value = (time.time_ns() // 1_000_000) << 80 | 0x7 << 76 | secrets.randbits(12) << 64 | 0b10 << 62 | secrets.randbits(62)
     return prefix + "_" + "".join([_PAIRS[value >> shift & 1023] for shift in range(120, -1, -10)])
 
 

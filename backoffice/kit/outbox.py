@@ -138,7 +138,7 @@ def _consume(event: Event, name: str) -> str | None:
         with transaction.atomic():
             EventConsumption.objects.create(event=event, consumer=name)
             _subscribers[name][1](event)
-    except Exception as error:  # noqa: BLE001 - a consumer's failure is kept on the event, never lost
+    except Exception as error:
         logger.exception("event %s: consumer %s failed", event.public_id, name)
         return f"{name}: {type(error).__name__}: {error}"
     return None

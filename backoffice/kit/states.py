@@ -63,9 +63,7 @@ def machine(
     column: str = "status",
 ) -> StateMachine:
     """Declare and register a state machine; the move from '' names the states a subject may be born in."""
-    declared = StateMachine(
-        subject, table, states, {str(a): frozenset(str(b) for b in bs) for a, bs in moves.items()}, column
-    )
+    declared = StateMachine(subject, table, states, {str(a): frozenset(str(b) for b in bs) for a, bs in moves.items()}, column)
     unknown = {s for bs in declared.moves.values() for s in bs} | {a for a in declared.moves if a} - set(states.values)
     if unknown - set(states.values):
         raise ValueError(f"{subject}: moves name unknown states {unknown - set(states.values)}")
@@ -73,9 +71,7 @@ def machine(
     return declared
 
 
-def transition(
-    of: StateMachine, row: Any, to: str, *, actor: Actor, at: datetime, reason: str = "", code: str = ""
-) -> None:
+def transition(of: StateMachine, row: Any, to: str, *, actor: Actor, at: datetime, reason: str = "", code: str = "") -> None:
     """Move a locked row to another state and append the history; the caller holds the row lock.
 
     Writes only the status column. A row whose status in the database is no longer what the caller saw is refused (the move then counts
@@ -172,9 +168,7 @@ def transition_set(
         return cursor.rowcount
 
 
-def born_set(
-    of: StateMachine, select_sql: str, params: dict[str, Any], *, actor: Actor, at: datetime, reason: str = ""
-) -> int:
+def born_set(of: StateMachine, select_sql: str, params: dict[str, Any], *, actor: Actor, at: datetime, reason: str = "") -> int:
     """Append the first history rows of a set of fresh subjects; `select_sql` selects `id`."""
     with connection.cursor() as cursor:
         cursor.execute(

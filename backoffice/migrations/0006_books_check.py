@@ -1,7 +1,8 @@
 """The desk keeps the verdicts of the books."""
 
-import backoffice.kit.ids
 from django.db import migrations, models
+
+import backoffice.kit.ids
 
 
 class Migration(migrations.Migration):

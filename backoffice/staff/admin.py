@@ -15,7 +15,11 @@ from backoffice.staff.models import AuditEntry
 
 
 def _facts(row: AuditEntry, look: Look) -> Table:
-    return Table([Column("Name"), Column("Value")], [(name.replace("_", " "), str(value)) for name, value in row.facts.items()], empty="Nothing more was noted.")
+    return Table(
+        [Column("Name"), Column("Value")],
+        [(name.replace("_", " "), str(value)) for name, value in row.facts.items()],
+        empty="Nothing more was noted.",
+    )
 
 
 @admin.register(AuditEntry)
@@ -50,7 +54,11 @@ class AuditEntryAdmin(OperatorAdmin):
 
     @admin.display(description="Of")
     def subject_shown(self, row: AuditEntry) -> Any:
-        return display.anchor(f"/go/{row.subject}", display.short_id(row.subject)) if "_" in row.subject and ":" not in row.subject else row.subject
+        return (
+            display.anchor(f"/go/{row.subject}", display.short_id(row.subject))
+            if "_" in row.subject and ":" not in row.subject
+            else row.subject
+        )
 
     @admin.display(description="Sealed")
     def sealed(self, row: AuditEntry) -> str:
@@ -77,14 +85,22 @@ admin.site.unregister(Group)
 
 
 def _roles_of(row: User, look: Look) -> Table:
-    return Table([Column("Role")], [(display.link(group),) for group in row.groups.order_by("name")], empty="No role: this person may do nothing.")
+    return Table(
+        [Column("Role")],
+        [(display.link(group),) for group in row.groups.order_by("name")],
+        empty="No role: this person may do nothing.",
+    )
 
 
 @admin.register(User)
 class StaffAdmin(OperatorAdmin):
     list_display = ("name", "email", "roles_shown", "state", "last_seen")
     list_filter = ("is_active", "groups")
-    search_by = (lambda term: Q(email__iexact=term), lambda term: Q(username__iexact=term), lambda term: Q(last_name__istartswith=term))
+    search_by = (
+        lambda term: Q(email__iexact=term),
+        lambda term: Q(username__iexact=term),
+        lambda term: Q(last_name__istartswith=term),
+    )
     search_help_text = "Address or name"
     empty_text = "Staff members are made by the command create_staff."
     panels = (Panel("roles", "Roles", _roles_of, lazy=False),)
@@ -128,16 +144,22 @@ def _permissions(row: Group, look: Look) -> Table:
 
 def _members(row: Group, look: Look) -> Table:
     rows, older = look.slice_of(row.user_set.all())
-    return Table([Column("Member")], [(display.link(user, user.get_full_name() or user.get_username()),) for user in rows], empty="Nobody has this role.", older=older)
+    return Table(
+        [Column("Member")],
+        [(display.link(user, user.get_full_name() or user.get_username()),) for user in rows],
+        empty="Nobody has this role.",
+        older=older,
+    )
 
 
 @admin.register(Group)
 class RoleAdmin(OperatorAdmin):
     list_display = ("name",)
     empty_text = "Roles are written by migrations."
-    panels = (Panel("members", "Members", _members, permission="auth.view_user", lazy=False), Panel("permissions", "May", _permissions, lazy=False))
+    panels = (
+        Panel("members", "Members", _members, permission="auth.view_user", lazy=False),
+        Panel("permissions", "May", _permissions, lazy=False),
+    )
 
     def page_title(self, row: Group) -> str:
         return f"Role {row.name}"
-
-

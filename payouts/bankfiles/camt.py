@@ -14,7 +14,11 @@ from payouts.bankfiles.pain002 import given
 from payouts.bankfiles.records import Balance, Direction, EntryDetail, EntryStatus, Statement, StatementEntry
 from payouts.bankfiles.safe_xml import Node
 
-BODIES = {"camt.052": ("BkToCstmrAcctRpt", "Rpt"), "camt.053": ("BkToCstmrStmt", "Stmt"), "camt.054": ("BkToCstmrDbtCdtNtfctn", "Ntfctn")}
+BODIES = {
+    "camt.052": ("BkToCstmrAcctRpt", "Rpt"),
+    "camt.053": ("BkToCstmrStmt", "Stmt"),
+    "camt.054": ("BkToCstmrDbtCdtNtfctn", "Ntfctn"),
+}
 
 # A status of .08 and later is an external code, of .02 to .07 a fixed one; FUTR is a booking announced for another day.
 _STATUS: dict[str, EntryStatus] = {"BOOK": "BOOK", "PDNG": "PDNG", "INFO": "INFO", "FUTR": "PDNG"}

@@ -86,7 +86,9 @@ def _detect_text(data: bytes) -> Format:
     if _looks_like_csv(head):
         return Format("csv")
     raise UnreadableFile(
-        "unknown_format", "The file is none of pain.002, camt.052, camt.053, camt.054, pacs.004, MT940, BAI2, NACHA, CSV.", "line 1"
+        "unknown_format",
+        "The file is none of pain.002, camt.052, camt.053, camt.054, pacs.004, MT940, BAI2, NACHA, CSV.",
+        "line 1",
     )
 
 

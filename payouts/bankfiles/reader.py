@@ -30,7 +30,9 @@ def read(data: bytes, *, size_max: int = SIZE_MAX, on_gap: OnGap = "refuse") -> 
     found = detect(data, size_max=size_max)
     if found.name == "mt940":
         statements = mt940.read_statements(data)
-        return BankFile(found, sha256, statements[0].statement_id, None, statements=statements, findings=_gaps(statements, on_gap))
+        return BankFile(
+            found, sha256, statements[0].statement_id, None, statements=statements, findings=_gaps(statements, on_gap)
+        )
     raise UnsupportedFormat(
         f"This is a {found.name.upper()} file; this version reads pain.002, camt.052, camt.053, camt.054, pacs.004 and MT940."
     )

@@ -163,7 +163,9 @@ class Node:
     def required_money(self, *paths: str) -> Money:
         amount = self.money(*paths)
         if amount is None:
-            raise UnreadableFile("missing_field", f"The amount {paths[0]} is missing.", f"{self.place}, line {self.el.sourceline}")
+            raise UnreadableFile(
+                "missing_field", f"The amount {paths[0]} is missing.", f"{self.place}, line {self.el.sourceline}"
+            )
         return amount
 
     def number(self, path: str) -> Decimal | None:

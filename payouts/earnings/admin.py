@@ -94,7 +94,13 @@ def _rejected_lines(job: EarningImport, look: Look) -> Table:
     return Table(
         [Column("Line"), Column("External id"), Column("State"), Column("Why"), Column("Code")],
         [
-            (display.link(row, f"line {row.line_no}"), row.external_id or display.EMPTY, display.state(row, "state"), row.reason, row.code)
+            (
+                display.link(row, f"line {row.line_no}"),
+                row.external_id or display.EMPTY,
+                display.state(row, "state"),
+                row.reason,
+                row.code,
+            )
             for row in rows
         ],
         empty="No line was rejected.",
@@ -136,8 +142,13 @@ class EarningImportAdmin(OperatorAdmin):
             permission="payouts.import_earnings",
             arguments=lambda row, asked: asked,
             fields=lambda row: {
-                "file": fields.upload("File", "CSV, JSON Lines or Parquet: external_id, seller, kind, order_ref, occurred_at, delivered_at, currency, gross, fee."),
-                "source": fields.text("Source", "Where the lines come from; an external id counts once per source.", initial="upload", max_length=60),
+                "file": fields.upload(
+                    "File",
+                    "CSV, JSON Lines or Parquet: external_id, seller, kind, order_ref, occurred_at, delivered_at, currency, gross, fee.",
+                ),
+                "source": fields.text(
+                    "Source", "Where the lines come from; an external id counts once per source.", initial="upload", max_length=60
+                ),
                 "create_sellers": fields.switch("Create unknown sellers", "Off: lines of unknown sellers are rejected and kept."),
             },
             explain="Every line is accepted, a duplicate, or rejected and kept with its reason. The same file again changes nothing.",
@@ -272,7 +283,17 @@ def _postings(earning: Earning, look: Look) -> Table:
 
 @admin.register(Earning)
 class EarningAdmin(OperatorAdmin):
-    list_display = ("external_id", "kind_shown", "seller_shown", "order_ref", "occurred", "gross_money", "fee_money", "net_money", "available")
+    list_display = (
+        "external_id",
+        "kind_shown",
+        "seller_shown",
+        "order_ref",
+        "occurred",
+        "gross_money",
+        "fee_money",
+        "net_money",
+        "available",
+    )
     list_filter = (("kind", ChoicesDropdownFilter), "currency", ("occurred_at", RangeDateTimeFilter))
     list_select_related = ("seller",)
     search_by = (

@@ -240,7 +240,9 @@ def _repeat(job: EarningImport, *, actor: Actor, at: datetime, create_sellers: b
 
 
 @transaction.atomic
-def _retry(job: EarningImport, rows: list[RejectedLine], *, actor: Actor, at: datetime, create_sellers: bool) -> tuple[list[str], Totals]:
+def _retry(
+    job: EarningImport, rows: list[RejectedLine], *, actor: Actor, at: datetime, create_sellers: bool
+) -> tuple[list[str], Totals]:
     lines: list[EarningLine | BadLine] = [line_of(row) or BadLine(row.line_no, row.code, row.reason, row.raw) for row in rows]
     parsed = parse_all(lines, at)
     if create_sellers:
@@ -248,7 +250,9 @@ def _retry(job: EarningImport, rows: list[RejectedLine], *, actor: Actor, at: da
     booked = record_parsed(parsed=parsed, source=job.source, actor=actor, at=at, batch_id=job.pk, subject=job.public_id)
     for row, result in zip(rows, booked.results, strict=True):
         if result.outcome != "rejected":
-            close_rejected(row, RejectedState.RETRIED, actor=actor, at=at, reason=f"{result.outcome} when its file was imported again")
+            close_rejected(
+                row, RejectedState.RETRIED, actor=actor, at=at, reason=f"{result.outcome} when its file was imported again"
+            )
     return [result.outcome for result in booked.results], booked.totals
 
 

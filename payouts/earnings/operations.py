@@ -122,7 +122,9 @@ def retry_rejected(*, rejected_id: int, actor: Actor, at: datetime) -> RejectedL
     if result.outcome == "rejected":
         raise StillRejected(why=result.reason)
     close_rejected(row, RejectedState.RETRIED, actor=actor, at=at, reason=result.outcome)
-    audit.record(actor, "earning.retry", row.public_id, at, facts={"earning": result.earning_public_id, "outcome": result.outcome})
+    audit.record(
+        actor, "earning.retry", row.public_id, at, facts={"earning": result.earning_public_id, "outcome": result.outcome}
+    )
     return row
 
 

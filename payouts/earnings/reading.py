@@ -187,7 +187,11 @@ def _split(number: int, lines: list[str]) -> list[str] | BadLine:
         records = list(csv.reader([line + "\n" for line in lines], strict=True))
     except csv.Error as error:
         return BadLine(number, "broken_quotes", f"The quotes of the line do not match ({error}).", _shown(whole))
-    return records[0] if len(records) == 1 else BadLine(number, "broken_quotes", "The quotes of the line do not match.", _shown(whole))
+    return (
+        records[0]
+        if len(records) == 1
+        else BadLine(number, "broken_quotes", "The quotes of the line do not match.", _shown(whole))
+    )
 
 
 # --- JSON Lines ----------------------------------------------------------------------------------------------------------

@@ -58,7 +58,11 @@ def _hold_effect(hold: Hold) -> list[tuple[str, Any]]:
     rows: list[tuple[str, Any]] = [("Seller", hold.seller.legal_name), ("Kind", hold.get_kind_display())]
     if hold.kind == HoldKind.PAUSE:
         return [*rows, ("Effect", "the next run may pay this seller again")]
-    return [*rows, ("Becomes available", display.money(hold.remaining_minor, hold.currency)), ("It was held because", hold.reason)]
+    return [
+        *rows,
+        ("Becomes available", display.money(hold.remaining_minor, hold.currency)),
+        ("It was held because", hold.reason),
+    ]
 
 
 _RELEASE_CHOICES = [
@@ -80,7 +84,17 @@ def _hold_postings(hold: Hold, look: Look) -> Table:
 
 @admin.register(Hold)
 class HoldAdmin(OperatorAdmin):
-    list_display = ("kind_shown", "seller_shown", "state_shown", "remaining_money", "amount_money", "reason", "owner_shown", "review", "ends")
+    list_display = (
+        "kind_shown",
+        "seller_shown",
+        "state_shown",
+        "remaining_money",
+        "amount_money",
+        "reason",
+        "owner_shown",
+        "review",
+        "ends",
+    )
     list_filter = (("state", ChoicesDropdownFilter), ("kind", ChoicesDropdownFilter), "currency")
     list_select_related = ("seller", "plan", "earning")
     actor_fields = ("owner", "changed_by")
@@ -180,7 +194,11 @@ class ReservePlanAdmin(OperatorAdmin):
             states=(PlanState.ACTIVE,),
             state_field="state",
             fields=lambda row: {"reason": fields.reason()},
-            effect=lambda row: [("Seller", row.seller.legal_name), ("Share", f"{row.basis_points / 100:g} %"), ("Currency", row.currency)],
+            effect=lambda row: [
+                ("Seller", row.seller.legal_name),
+                ("Share", f"{row.basis_points / 100:g} %"),
+                ("Currency", row.currency),
+            ],
             explain="Coming sales are no longer reserved, and what this plan holds is released.",
             done="Disabled.",
         ),
@@ -235,7 +253,9 @@ def _hold_fields(seller: Seller) -> dict[str, Any]:
         "seller_text": fields.long_text("What the seller reads", "Plain words; it stands on statements and in the API."),
         "review_on": fields.on_date("Review on", "When somebody looks at it again.", required=False),
         "release_at": fields.at_instant("Ends", "Empty: a person releases it.", required=False),
-        "release_condition": fields.text("Ends when", "A condition a machine can check, such as payee_cool_off_over.", required=False),
+        "release_condition": fields.text(
+            "Ends when", "A condition a machine can check, such as payee_cool_off_over.", required=False
+        ),
     }
 
 
@@ -286,7 +306,15 @@ def _holds_of(seller: Seller, look: Look) -> Table:
     rows, older = look.slice_of(Hold.objects.filter(seller=seller))
     names = display.people(row.owner for row in rows)
     return Table(
-        [Column("Hold"), Column("State"), Column("Held", money=True), Column("Why"), Column("Owner"), Column("Review"), Column("Ends")],
+        [
+            Column("Hold"),
+            Column("State"),
+            Column("Held", money=True),
+            Column("Why"),
+            Column("Owner"),
+            Column("Review"),
+            Column("Ends"),
+        ],
         [
             (
                 display.link(row, row.get_kind_display()),

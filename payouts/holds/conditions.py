@@ -31,7 +31,11 @@ def register(name: str, arguments: int, condition: Condition) -> None:
 def check(text: str) -> None:
     """Refuse a text that is not a condition: `name` or `name:1:2`. Refuses: UnknownCondition."""
     name, *arguments = text.split(":")
-    if name not in _CONDITIONS or len(arguments) != _CONDITIONS[name][0] or not all(a.isascii() and a.isdigit() for a in arguments):
+    if (
+        name not in _CONDITIONS
+        or len(arguments) != _CONDITIONS[name][0]
+        or not all(a.isascii() and a.isdigit() for a in arguments)
+    ):
         shapes = [known + ":<number>" * count for known, (count, _) in sorted(_CONDITIONS.items())]
         raise UnknownCondition(text=repr(text[:60]), known=", ".join(shapes))
 

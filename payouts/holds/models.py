@@ -82,9 +82,7 @@ class Hold(models.Model):
                 condition=models.Q(remaining_minor__gte=0, remaining_minor__lte=models.F("amount_minor")),
                 name="hold_remaining",
             ),
-            models.CheckConstraint(
-                condition=models.Q(state="active") | models.Q(remaining_minor=0), name="hold_ended_is_empty"
-            ),
+            models.CheckConstraint(condition=models.Q(state="active") | models.Q(remaining_minor=0), name="hold_ended_is_empty"),
         ]
         indexes = [
             models.Index(fields=["seller", "currency"], name="hold_live", condition=models.Q(state="active")),

@@ -74,7 +74,18 @@ def place_hold(
     Tells `hold.placed`. Refuses: NotFound, HoldInvalid, UnknownCondition, HoldExceedsBalance.
     """
     locked = lock_seller(seller_id)
-    content = [seller_id, currency, amount_minor, code, reason, seller_text, owner, str(review_on), str(release_at), release_condition]
+    content = [
+        seller_id,
+        currency,
+        amount_minor,
+        code,
+        reason,
+        seller_text,
+        owner,
+        str(review_on),
+        str(release_at),
+        release_condition,
+    ]
     earlier = recall(scope="place_hold", key=key, content=content)
     if earlier.outcome is not None:
         return Hold.objects.get(pk=earlier.outcome)
@@ -86,7 +97,9 @@ def place_hold(
 
     facts = {"code": code, "reason": reason, "seller_text": seller_text, "owner": owner, "review_on": review_on}
     facts |= {"release_at": release_at, "release_condition": release_condition}
-    hold = _create(locked, HoldKind.MANUAL, facts, actor, at, currency=currency, amount_minor=amount_minor, remaining_minor=amount_minor)
+    hold = _create(
+        locked, HoldKind.MANUAL, facts, actor, at, currency=currency, amount_minor=amount_minor, remaining_minor=amount_minor
+    )
     legs = move(
         "hold",
         debit=seller("available", seller_id, currency, amount_minor),
@@ -155,7 +168,13 @@ def _create(locked: Seller, kind: str, facts: dict[str, Any], actor: Actor, at: 
     audit.record(
         actor, f"{'hold' if money else 'pause'}.place", hold.public_id, at, reason=hold.reason, facts={"code": hold.code} | money
     )
-    told = {"seller": locked.public_id, "kind": kind, "currency": hold.currency, "amount_minor": hold.amount_minor, "code": hold.code}
+    told = {
+        "seller": locked.public_id,
+        "kind": kind,
+        "currency": hold.currency,
+        "amount_minor": hold.amount_minor,
+        "code": hold.code,
+    }
     told |= {"text": hold.seller_text, "release_at": hold.release_at.isoformat() if hold.release_at else None}
     tell("hold.placed", subject=hold.public_id, payload=told, at=at, partner_id=locked.partner_id)
     return hold

@@ -81,7 +81,13 @@ def create_reserve_plan(
     )
     born(PLAN, plan, actor=actor, at=at, reason=reason)
     earlier.keep(plan.pk)
-    facts = {"basis_points": basis_points, "days": days, "release_on": str(release_on or ""), "cap_minor": cap_minor, "kind": kind}
+    facts = {
+        "basis_points": basis_points,
+        "days": days,
+        "release_on": str(release_on or ""),
+        "cap_minor": cap_minor,
+        "kind": kind,
+    }
     audit.record(actor, "reserve_plan.create", plan.public_id, at, reason=reason, facts=facts)
     told = facts | {"seller": plan.seller.public_id, "currency": currency}
     tell("reserve_plan.created", subject=plan.public_id, payload=told, at=at, partner_id=plan.seller.partner_id)

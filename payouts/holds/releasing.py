@@ -46,7 +46,9 @@ def release_set(*, hold_ids: Sequence[int], release_reason: str, actor: Actor, a
     Hold.objects.filter(pk__in=ids).update(
         remaining_minor=0, release_reason=release_reason, released_at=at, changed_by=str(actor)
     )
-    moved = transition_set(HOLD, _RELEASED, {"ids": ids}, HoldState.RELEASED, actor=actor, at=at, reason=reason, code=release_reason)
+    moved = transition_set(
+        HOLD, _RELEASED, {"ids": ids}, HoldState.RELEASED, actor=actor, at=at, reason=reason, code=release_reason
+    )
     if moved != len(ids):
         raise AssertionError(f"{len(ids)} holds were locked as active and {moved} moved.")
 
@@ -82,7 +84,9 @@ def release_due_holds(*, actor: Actor, at: datetime) -> dict[str, Any]:
     for hold in Hold.objects.filter(state=HoldState.ACTIVE).exclude(release_condition="").order_by("pk"):
         if conditions.is_met(hold, at):
             sentence = f"condition met: {hold.release_condition}"
-            met += len(release_set(hold_ids=[hold.pk], release_reason=ReleaseReason.CONDITION_MET, actor=actor, at=at, reason=sentence))
+            met += len(
+                release_set(hold_ids=[hold.pk], release_reason=ReleaseReason.CONDITION_MET, actor=actor, at=at, reason=sentence)
+            )
     return {"released": over, "conditions_met": met, "plans_expired": _expire_plans(actor, at)}
 
 

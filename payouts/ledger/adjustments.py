@@ -18,9 +18,7 @@ ACTION = "ledger_correction"
 
 
 @composable
-def request_correction(
-    *, template: str, legs: list[Leg], reason: str, actor: Actor, at: datetime
-) -> approvals.Approval:
+def request_correction(*, template: str, legs: list[Leg], reason: str, actor: Actor, at: datetime) -> approvals.Approval:
     """Ask for an adjustment or write-off; nothing is booked until another person approves exactly these legs."""
     if template not in ("adjustment", "write_off"):
         raise InputError(detail="Only adjustments and write-offs are booked by hand.")
@@ -46,9 +44,7 @@ def approve_correction(*, subject: str, actor: Actor, at: datetime) -> Posted:
     if request is None:
         raise approvals.ApprovalMissing()
     content = request.shown
-    approvals.approve(
-        action=ACTION, subject=subject, content_hash=fingerprint(content), checker=actor, at=at, reason="approved"
-    )
+    approvals.approve(action=ACTION, subject=subject, content_hash=fingerprint(content), checker=actor, at=at, reason="approved")
     approvals.use_approval(action=ACTION, subject=subject, content_hash=fingerprint(content), at=at)
     draft = Draft(content["template"], f"correction:{subject}", [Leg(*leg) for leg in content["legs"]], "correction")
     maker = Actor.parse(request.maker)

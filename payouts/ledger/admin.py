@@ -266,7 +266,9 @@ def _correction_fields(row: Any) -> dict[str, Any]:
         "template": fields.choice("Kind", [("adjustment", "adjustment"), ("write_off", "write-off")]),
         "debit": fields.choice("Debit", offered),
         "credit": fields.choice("Credit", offered),
-        "holder_id": fields.number("Seller number", "Only for accounts of a seller; it stands on the seller's page.", required=False, high=2**62),
+        "holder_id": fields.number(
+            "Seller number", "Only for accounts of a seller; it stands on the seller's page.", required=False, high=2**62
+        ),
         "currency": fields.choice("Currency", [(code, code) for code in settings.CURRENCIES]),
         "amount": fields.amount(),
         "reason": fields.reason(),
@@ -462,4 +464,3 @@ class PeriodAdmin(OperatorAdmin):
             ("Closed", display.instant(row.closed_at)),
             ("Trial balance", self.hash(row)),
         ]
-

@@ -26,9 +26,7 @@ def roll_up(*, at: datetime) -> int:
         if not cursor.fetchone()[0]:
             return 0
         # a horizon noted on another server (a restore) may name xids that are still to come here: it is dropped, not trusted
-        cursor.execute(
-            "DELETE FROM payouts_horizon WHERE boundary_xid::xid8 > pg_snapshot_xmax(pg_current_snapshot())"
-        )
+        cursor.execute("DELETE FROM payouts_horizon WHERE boundary_xid::xid8 > pg_snapshot_xmax(pg_current_snapshot())")
         cursor.execute(
             """SELECT id, upto_entry_id FROM payouts_horizon
                 WHERE boundary_xid::xid8 <= pg_snapshot_xmin(pg_current_snapshot()) ORDER BY upto_entry_id DESC LIMIT 1"""

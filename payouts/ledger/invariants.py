@@ -63,7 +63,9 @@ def balances_above_floor() -> Rows:
     )
 
 
-@truth(8, "postings_have_actor_and_template", "Every posting has an actor and a known template; four-eyes templates have two people.")
+@truth(
+    8, "postings_have_actor_and_template", "Every posting has an actor and a known template; four-eyes templates have two people."
+)
 def postings_have_actor_and_template() -> Rows:
     return rows_of(
         """SELECT id AS posting_id, template, actor, approver FROM payouts_posting

@@ -75,14 +75,18 @@ class Posted:
     replayed: bool
 
 
-_CALL = "SELECT ordinal, posting_id, replayed FROM ledger_post(" + ", ".join(
-    f"%s::{kind}"
-    for kind in (
-        ["text[]", "smallint[]", "text[]", "text[]", "text[]", "bigint[]", "timestamptz[]", "bigint[]"]
-        + ["text", "text", "text", "timestamptz"]
-        + ["int[]", "text[]", "bigint[]", "text[]", "text[]", "bigint[]"]
+_CALL = (
+    "SELECT ordinal, posting_id, replayed FROM ledger_post("
+    + ", ".join(
+        f"%s::{kind}"
+        for kind in (
+            ["text[]", "smallint[]", "text[]", "text[]", "text[]", "bigint[]", "timestamptz[]", "bigint[]"]
+            + ["text", "text", "text", "timestamptz"]
+            + ["int[]", "text[]", "bigint[]", "text[]", "text[]", "bigint[]"]
+        )
     )
-) + ")"
+    + ")"
+)
 
 
 @composable

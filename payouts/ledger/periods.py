@@ -5,8 +5,8 @@ from __future__ import annotations
 import calendar
 import hashlib
 import json
-from contextlib import AbstractContextManager, contextmanager
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, date, datetime, time, timedelta
 
 from django.db import connection

@@ -23,9 +23,7 @@ def revoke_rights(apps, schema_editor):
         cursor.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [settings.DATABASE_APP_ROLE])
         if cursor.fetchone():
             role = schema_editor.quote_name(settings.DATABASE_APP_ROLE)
-            schema_editor.execute(
-                f"REVOKE UPDATE, DELETE, TRUNCATE ON payouts_posting, payouts_entry FROM {role}"
-            )
+            schema_editor.execute(f"REVOKE UPDATE, DELETE, TRUNCATE ON payouts_posting, payouts_entry FROM {role}")
 
 
 class Migration(migrations.Migration):

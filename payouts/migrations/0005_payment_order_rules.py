@@ -5,7 +5,6 @@ from pathlib import Path
 import django.db.models.deletion
 from django.db import migrations, models
 
-
 SQL = (Path(__file__).parent.parent / "dispatch" / "rules_payment_orders.sql").read_text()
 
 DROP = """

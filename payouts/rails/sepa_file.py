@@ -143,7 +143,9 @@ def build_pain001(
 # --- what a bank would refuse ---
 
 
-def _check_file(message_id: str, created_at: datetime, debtor: Debtor, profile: BankProfile, groups: Sequence[PaymentGroup]) -> None:
+def _check_file(
+    message_id: str, created_at: datetime, debtor: Debtor, profile: BankProfile, groups: Sequence[PaymentGroup]
+) -> None:
     if created_at.tzinfo is None:
         raise FileNotExpressible("created_at", "the creation time names no time zone.")
     if not is_sepa_id(message_id):

@@ -137,8 +137,12 @@ queue(
 def _build_fields(row: Any) -> dict[str, Any]:
     return {
         "on": fields.on_date("Day of the run", initial=timezone.localdate()),
-        "currency": fields.choice("Currency", [(code, code) for code in settings.CURRENCIES], "Empty: every currency.", required=False),
-        "all_schedules": fields.switch("Whatever the schedule", "On: everybody with money is paid, except those paid on request."),
+        "currency": fields.choice(
+            "Currency", [(code, code) for code in settings.CURRENCIES], "Empty: every currency.", required=False
+        ),
+        "all_schedules": fields.switch(
+            "Whatever the schedule", "On: everybody with money is paid, except those paid on request."
+        ),
     }
 
 
@@ -153,7 +157,9 @@ def _approve_fields(run: PayoutRun) -> dict[str, Any]:
         "reason": fields.long_text("Note", "Optional; kept in the history.", required=False),
     }
     if content.needs_step_up(run.totals):
-        asked["confirmed_total"] = fields.text("Type the total", "This run is above the limit for a plain approval. Type its total, such as 1234.50 EUR.")
+        asked["confirmed_total"] = fields.text(
+            "Type the total", "This run is above the limit for a plain approval. Type its total, such as 1234.50 EUR."
+        )
     return asked
 
 
@@ -191,7 +197,13 @@ def _difference(run: PayoutRun, look: Look) -> Table:
             )
     counts = found.counts
     note = f"Compared with the run before: {counts['new']:,} new, {counts['gone']:,} gone, {counts['changed']:,} changed far."
-    titles = (Column("What"), Column("Seller"), Column("Before", money=True), Column("Now", money=True), Column("Change", money=True))
+    titles = (
+        Column("What"),
+        Column("Seller"),
+        Column("Before", money=True),
+        Column("Now", money=True),
+        Column("Change", money=True),
+    )
     return Table(titles, rows, empty="The same sellers, and no amount moved far.", note=note)
 
 
@@ -213,7 +225,9 @@ def _run_totals(run: PayoutRun, look: Look) -> Table:
 
 def _progress(run: PayoutRun, look: Look) -> Table:
     """Count the run's payouts by state, each with the way to its rows."""
-    counted = run.payouts.values("status", "currency").annotate(n=Count("pk"), total=Sum("amount_minor")).order_by("status", "currency")
+    counted = (
+        run.payouts.values("status", "currency").annotate(n=Count("pk"), total=Sum("amount_minor")).order_by("status", "currency")
+    )
     return Table(
         [Column("State"), Column("Payouts"), Column("Sum", money=True), Column("")],
         [
@@ -293,7 +307,17 @@ def _approvals(run: PayoutRun, look: Look) -> Table:
 
 @admin.register(PayoutRun)
 class PayoutRunAdmin(OperatorAdmin):
-    list_display = ("name", "kind_shown", "state_shown", "total_money", "payouts_count", "skipped_count", "maker_shown", "checker_shown", "built")
+    list_display = (
+        "name",
+        "kind_shown",
+        "state_shown",
+        "total_money",
+        "payouts_count",
+        "skipped_count",
+        "maker_shown",
+        "checker_shown",
+        "built",
+    )
     list_filter = (("status", ChoicesDropdownFilter), ("kind", ChoicesDropdownFilter))
     list_select_related = ("previous",)
     actor_fields = ("maker", "checker")
@@ -322,7 +346,14 @@ class PayoutRunAdmin(OperatorAdmin):
         Panel("progress", "Progress", _progress, permission="payouts.view_payout", lazy=False, order=20),
         Panel("difference", "Difference from the run before", _difference, when=lambda run: run.kind != RunKind.SINGLE, order=30),
         Panel("payouts", "Payouts", _payouts_of_run, permission="payouts.view_payout", order=50),
-        Panel("skips", "Skipped sellers", _skips, permission="payouts.view_runskip", when=lambda run: run.skipped_count > 0, order=60),
+        Panel(
+            "skips",
+            "Skipped sellers",
+            _skips,
+            permission="payouts.view_runskip",
+            when=lambda run: run.skipped_count > 0,
+            order=60,
+        ),
         Panel("approvals", "Approvals", _approvals, permission="backoffice.view_approval", lazy=False, order=70),
     )
     buttons = (
@@ -384,7 +415,9 @@ class PayoutRunAdmin(OperatorAdmin):
         ExportColumn("status", lambda r: r.get_status_display()),
         ExportColumn("payouts", lambda r: r.payouts_count),
         ExportColumn("skipped", lambda r: r.skipped_count),
-        ExportColumn("totals", lambda r: "; ".join(Money(total, currency).display() for currency, total in sorted(r.totals.items()))),
+        ExportColumn(
+            "totals", lambda r: "; ".join(Money(total, currency).display() for currency, total in sorted(r.totals.items()))
+        ),
         ExportColumn("built_at", lambda r: r.built_at),
         ExportColumn("approved_at", lambda r: r.approved_at),
     )
@@ -437,11 +470,18 @@ class PayoutRunAdmin(OperatorAdmin):
             raise PermissionDenied
         form = forms.Form(request.GET if request.GET.get("on") else None)
         form.fields.update(_build_fields(None))
-        context: dict[str, Any] = {**self.admin_site.each_context(request), "opts": self.opts, "title": "Plan a run", "form": form}
+        context: dict[str, Any] = {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "title": "Plan a run",
+            "form": form,
+        }
         if form.is_bound and form.is_valid():
             asked = form.cleaned_data
             try:
-                plan = plan_run(on=asked["on"], at=clock.now(), currency=asked["currency"] or None, all_schedules=asked["all_schedules"])
+                plan = plan_run(
+                    on=asked["on"], at=clock.now(), currency=asked["currency"] or None, all_schedules=asked["all_schedules"]
+                )
             except Refusal as refusal:
                 form.add_error(None, str(refusal))
             else:
@@ -493,7 +533,12 @@ def _shown(plan: Plan, code: str) -> dict[str, Any]:
         "skipped_more": max(0, len(skipped) - PLAN_ROWS_SHOWN),
         "difference": difference,
         "difference_totals": [
-            (currency, display.money(before, currency), display.money(after, currency), display.money(after - before, currency, signed=True))
+            (
+                currency,
+                display.money(before, currency),
+                display.money(after, currency),
+                display.money(after - before, currency, signed=True),
+            )
             for currency, (before, after) in (difference.totals.items() if difference else [])
         ],
     }
@@ -591,7 +636,18 @@ _BEFORE_SENT = (PayoutStatus.NEEDS_APPROVAL, PayoutStatus.APPROVED, PayoutStatus
 
 @admin.register(Payout)
 class PayoutAdmin(OperatorAdmin):
-    list_display = ("id_shown", "seller_shown", "amount_money", "state_shown", "why", "payee_shown", "rail", "run_shown", "built", "arrival")
+    list_display = (
+        "id_shown",
+        "seller_shown",
+        "amount_money",
+        "state_shown",
+        "why",
+        "payee_shown",
+        "rail",
+        "run_shown",
+        "built",
+        "arrival",
+    )
     list_filter = (
         ("status", ChoicesDropdownFilter),
         "currency",
@@ -611,7 +667,9 @@ class PayoutAdmin(OperatorAdmin):
     empty_title = "No payout was made yet"
     empty_text = "Build a run, or pay one seller on request from the seller's page."
     panels = (
-        Panel("lines", "Lines", _lines, lazy=False, order=10, help_text="Frozen when the run was built; they add up to the payout."),
+        Panel(
+            "lines", "Lines", _lines, lazy=False, order=10, help_text="Frozen when the run was built; they add up to the payout."
+        ),
         Panel("postings", "Postings", _payout_postings, permission="payouts.view_posting", lazy=False, order=60),
     )
     buttons = (
@@ -649,7 +707,10 @@ class PayoutAdmin(OperatorAdmin):
             arguments=lambda row, asked: {"payout_id": row.pk, "reason": asked["reason"]},
             states=_BEFORE_SENT,
             fields=_reason_fields,
-            effect=lambda row: [*_payout_effect(row), ("Becomes available to the seller", display.money(row.amount_minor, row.currency))],
+            effect=lambda row: [
+                *_payout_effect(row),
+                ("Becomes available to the seller", display.money(row.amount_minor, row.currency)),
+            ],
             danger=True,
             bulk=True,
             done="Cancelled. The money is available to the seller again.",

@@ -87,7 +87,9 @@ def build_payout(*, seller_id: int, currency: str, actor: Actor, key: str, at: d
 def _why_not(seller_id: int, currency: str, at: datetime) -> NotPayable:
     found = list(planning.rows(on=at.date(), at=at, currency=currency, seller_ids=[seller_id], on_request=True))
     code = found[0].code if found and found[0].code else SkipCode.NOTHING_AVAILABLE
-    return NotPayable(currency=currency, why=SkipCode(code).label, skip_code=str(code), next_on=found[0].next_on if found else None)
+    return NotPayable(
+        currency=currency, why=SkipCode(code).label, skip_code=str(code), next_on=found[0].next_on if found else None
+    )
 
 
 def _build(

@@ -76,7 +76,9 @@ class RunCommand(OperatorCommand):
 def print_run(command: OperatorCommand, answer: dict[str, Any]) -> None:
     """Print a run for people."""
     totals = ", ".join(Money(money["amount_minor"], currency).display() for currency, money in answer["totals"].items())
-    command.stdout.write(f"{answer['run']} of {answer['on']}: {answer['status']}, {answer['payouts']} payouts, {totals or 'nothing'}")
+    command.stdout.write(
+        f"{answer['run']} of {answer['on']}: {answer['status']}, {answer['payouts']} payouts, {totals or 'nothing'}"
+    )
     if answer["skipped"]:
         skipped = ", ".join(f"{count} {code}" for code, count in answer["skipped_by_code"].items())
         command.stdout.write(f"skipped: {skipped}")

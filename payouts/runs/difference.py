@@ -81,7 +81,9 @@ def run_difference(run: PayoutRun) -> Difference | None:
     previous = run.previous
     if previous is None:
         return None
-    return _compare(previous, [(row.seller_id, row.seller, row.external_id, row.currency, row.after_minor) for row in amounts_of(run)])
+    return _compare(
+        previous, [(row.seller_id, row.seller, row.external_id, row.currency, row.after_minor) for row in amounts_of(run)]
+    )
 
 
 def difference_from(previous: PayoutRun | None, planned: Iterable[Planned]) -> Difference | None:

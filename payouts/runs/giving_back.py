@@ -129,7 +129,9 @@ def expire_runs(*, at: datetime, actor: Actor) -> list[PayoutRun]:
     """
     approvals.expire_approvals(at=at)
     waiting = PayoutRun.objects.filter(status__in=_STOPPABLE, expires_at__lte=at).order_by("pk")
-    ended = [run for run_id in list(waiting.values_list("pk", flat=True)) if (run := _expire_run(run_id=run_id, actor=actor, at=at))]
+    ended = [
+        run for run_id in list(waiting.values_list("pk", flat=True)) if (run := _expire_run(run_id=run_id, actor=actor, at=at))
+    ]
     held = Payout.objects.filter(status=PayoutStatus.HELD, run__expires_at__lte=at).order_by("pk")
     for payout_id in list(held.values_list("pk", flat=True)):
         _expire_held(payout_id=payout_id, actor=actor, at=at)
@@ -161,7 +163,9 @@ def _leaving(run: PayoutRun) -> int:
     return Payout.objects.filter(run=run).exclude(status__in=[*_NOT_YET_SENT, *_ENDED]).count()
 
 
-def payee_changed(*, seller_id: int, currency: str, old: object, new: object, actor: Actor, at: datetime, **_: object) -> list[Objection]:
+def payee_changed(
+    *, seller_id: int, currency: str, old: object, new: object, actor: Actor, at: datetime, **_: object
+) -> list[Objection]:
     """Cancel the open payouts to the account that was replaced; a plug of sellers.gates.payee_changed.
 
     The seller is locked by the caller. What may have left us stays: only its rail can tell.
@@ -174,6 +178,11 @@ def payee_changed(*, seller_id: int, currency: str, old: object, new: object, ac
         except PayoutOnItsWay:
             continue
         give_back(
-            payout_ids=[payout.pk], to=PayoutStatus.CANCELED, code="payee_changed", reason="The payee account was changed.", actor=actor, at=at
+            payout_ids=[payout.pk],
+            to=PayoutStatus.CANCELED,
+            code="payee_changed",
+            reason="The payee account was changed.",
+            actor=actor,
+            at=at,
         )
     return []

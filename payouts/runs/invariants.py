@@ -21,7 +21,11 @@ def payout_lines_add_up() -> Rows:
     )
 
 
-@truth(4, "payout_money_stands_where_state_says", "An open payout's money is in in_payout; a sent or paid one's has left; any other's is back.")
+@truth(
+    4,
+    "payout_money_stands_where_state_says",
+    "An open payout's money is in in_payout; a sent or paid one's has left; any other's is back.",
+)
 def payout_money_stands_where_state_says() -> Rows:
     return rows_of(
         """SELECT p.public_id AS payout, p.status, p.amount_minor, coalesce(m.in_payout, 0)::bigint AS in_payout,
@@ -38,7 +42,9 @@ def payout_money_stands_where_state_says() -> Rows:
     )
 
 
-@truth(4, "payouts_settled_when_paid", "A paid payout has exactly one settled order; a payout in transit has exactly one live one.")
+@truth(
+    4, "payouts_settled_when_paid", "A paid payout has exactly one settled order; a payout in transit has exactly one live one."
+)
 def payouts_settled_when_paid() -> Rows:
     return rows_of(
         """SELECT p.public_id AS payout, p.status, count(o.id) AS orders FROM payouts_payout p

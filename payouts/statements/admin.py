@@ -16,7 +16,11 @@ def _json(payout: Payout) -> tuple[bytes, str, str]:
 
 plug(
     Payout,
-    Download("statement_pdf", "Statement, PDF", lambda payout: (statement_pdf(payout), "application/pdf", f"{payout.public_id}.pdf")),
-    Download("statement_csv", "CSV", lambda payout: (statement_csv(payout), "text/csv; charset=utf-8", f"{payout.public_id}.csv")),
+    Download(
+        "statement_pdf", "Statement, PDF", lambda payout: (statement_pdf(payout), "application/pdf", f"{payout.public_id}.pdf")
+    ),
+    Download(
+        "statement_csv", "CSV", lambda payout: (statement_csv(payout), "text/csv; charset=utf-8", f"{payout.public_id}.csv")
+    ),
     Download("statement_json", "JSON", _json),
 )

@@ -86,7 +86,9 @@ class _Sheet:
     def table_head(self) -> None:
         self._in_table = True
         for name, x, side, _ in _COLUMNS:
-            (self._right if side == "right" else self._text)(x, name + (f" {self._currency}" if name == "Amount" else ""), bold=True)
+            (self._right if side == "right" else self._text)(
+                x, name + (f" {self._currency}" if name == "Amount" else ""), bold=True
+            )
         self._canvas.setLineWidth(0.4)
         self._canvas.line(MARGIN, self._y - 3, WIDTH - MARGIN, self._y - 3)
         self._down()
@@ -121,7 +123,9 @@ class _Sheet:
         page = f"Page {self.page} of {self._pages}"
         self._draw(WIDTH - MARGIN - pdfmetrics.stringWidth(page, _PLAIN, 7), MARGIN - 14, page, size=7)
 
-    def _text(self, x: float, text: str, *, size: int = SIZE, bold: bool = False, grey: bool = False, width: float | None = None) -> None:
+    def _text(
+        self, x: float, text: str, *, size: int = SIZE, bold: bool = False, grey: bool = False, width: float | None = None
+    ) -> None:
         if not self._pages:
             return
         font = _font_for(text, bold)

@@ -11,7 +11,20 @@ from payouts.runs.models import Payout
 from payouts.runs.queries import PayoutLine, lines_total, payout_lines, summary_of
 from payouts.statements.pdf import draw
 
-CSV_COLUMNS = ["payout", "reference", "line", "kind", "text", "order_ref", "external_id", "occurred_at", "currency", "gross", "fee", "amount"]
+CSV_COLUMNS = [
+    "payout",
+    "reference",
+    "line",
+    "kind",
+    "text",
+    "order_ref",
+    "external_id",
+    "occurred_at",
+    "currency",
+    "gross",
+    "fee",
+    "amount",
+]
 # Text that starts like this is taken for a formula by spreadsheets (OWASP: CSV injection); numbers are ours and stay numbers.
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
 
@@ -22,7 +35,12 @@ def statement(payout: Payout) -> dict[str, Any]:
     return _head(payout) | {
         "lines": [_json_line(line) for line in lines],
         "summary": [
-            {"kind": row["kind"], "label": row["label"], "count": row["count"], "amount": _json(row["amount_minor"], payout.currency)}
+            {
+                "kind": row["kind"],
+                "label": row["label"],
+                "count": row["count"],
+                "amount": _json(row["amount_minor"], payout.currency),
+            }
             for row in summary_of(lines)
         ],
         "total": _json(lines_total(lines), payout.currency),
@@ -67,7 +85,10 @@ def statement_pdf(payout: Payout) -> bytes:
         )
         for line in lines
     ]
-    summary = [(row["label"].capitalize(), str(row["count"]), _decimal(row["amount_minor"], payout.currency)) for row in summary_of(lines)]
+    summary = [
+        (row["label"].capitalize(), str(row["count"]), _decimal(row["amount_minor"], payout.currency))
+        for row in summary_of(lines)
+    ]
     return draw(
         title="Payout statement",
         facts=facts,
@@ -84,7 +105,11 @@ def _head(payout: Payout) -> dict[str, Any]:
         "object": "payout_statement",
         "payout": payout.public_id,
         "reference": payout.reference,
-        "seller": {"id": payout.seller.public_id, "external_id": payout.seller.external_id, "legal_name": payout.seller.legal_name},
+        "seller": {
+            "id": payout.seller.public_id,
+            "external_id": payout.seller.external_id,
+            "legal_name": payout.seller.legal_name,
+        },
         "payee_account": payout.payee_account.masked,
         "status": payout.status,
         "currency": payout.currency,

@@ -240,7 +240,13 @@ class LoopbackBank:
         return sum(truth.amount_minor for truth in self.truths(end_to_end_id) if truth.booked and not truth.returned)
 
     def _call(
-        self, method: str, path: str, body: bytes | None = None, content_type: str = "application/json", *, also: tuple[int, ...] = ()
+        self,
+        method: str,
+        path: str,
+        body: bytes | None = None,
+        content_type: str = "application/json",
+        *,
+        also: tuple[int, ...] = (),
     ) -> Any:
         request = urllib.request.Request(self.base_url + path, data=body, method=method)
         request.add_header("Content-Type", content_type)

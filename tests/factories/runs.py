@@ -26,7 +26,12 @@ def give_money(seller: Seller, amount_minor: int = 10_000, *, currency: str | No
     """Book an amount straight into the seller's available money, as two people's adjustment (negative takes it away)."""
     money = currency or seller.currency
     legs = [platform("suspense", money, amount_minor), bucket("available", seller.pk, money, -amount_minor)]
-    post(drafts=[Draft("adjustment", f"give_money:{next(_numbers)}", legs)], actor=staff(1_000_001), approver=staff(1_000_002), at=at)
+    post(
+        drafts=[Draft("adjustment", f"give_money:{next(_numbers)}", legs)],
+        actor=staff(1_000_001),
+        approver=staff(1_000_002),
+        at=at,
+    )
 
 
 def make_payable_seller(amount_minor: int = 10_000, **over: Any) -> Seller:

@@ -77,7 +77,8 @@ def csv_lines(columns: Sequence[ExportColumn], rows: Iterable[Any]) -> Iterator[
 def write_xlsx(target: str | Path, columns: Sequence[ExportColumn], rows: Iterable[Any]) -> None:
     """Write a workbook row by row, in constant memory."""
     book = xlsxwriter.Workbook(
-        str(target), {"constant_memory": True, "strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False}
+        str(target),
+        {"constant_memory": True, "strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False},
     )
     sheet = book.add_worksheet("Rows")
     bold = book.add_format({"bold": True})
@@ -102,7 +103,9 @@ def write_xlsx(target: str | Path, columns: Sequence[ExportColumn], rows: Iterab
     book.close()
 
 
-def respond(kind: str, name: str, columns: Sequence[ExportColumn], rows: QuerySet[Any], *, asynchronous: bool) -> HttpResponseBase:
+def respond(
+    kind: str, name: str, columns: Sequence[ExportColumn], rows: QuerySet[Any], *, asynchronous: bool
+) -> HttpResponseBase:
     """Return the download. Raises InputError when a sheet cannot hold the rows."""
     fetched = rows.iterator(chunk_size=ROWS_A_FETCH)
     if kind == "csv":

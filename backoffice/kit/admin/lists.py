@@ -77,9 +77,7 @@ class KeysetChangeList(ChangeList):
         self.show_admin_actions = bool(rows)
         self.can_show_all, self.multi_page = False, False
         self.paginator = KeysetPaginator(self.list_per_page)
-        people = display.people(
-            getattr(row, name) for row in rows for name in getattr(self.model_admin, "actor_fields", ())
-        )
+        people = display.people(getattr(row, name) for row in rows for name in getattr(self.model_admin, "actor_fields", ()))
         for row in rows:
             row.people = people
         self.model_admin.decorate(rows)

@@ -217,7 +217,12 @@ class OperatorAdmin(ModelAdmin):
             if one.name == name and one.shown_to(request.user, row):
                 before = request.GET.get("before", "")
                 look = Look(request.user, int(before) if before.isdigit() else None, ROWS_SHOWN)
-                context = {"panel": one, "table": one.table(row, look), "address": request.path, "continued": look.before is not None}
+                context = {
+                    "panel": one,
+                    "table": one.table(row, look),
+                    "address": request.path,
+                    "continued": look.before is not None,
+                }
                 return TemplateResponse(request, "backoffice/panel_table.html", context)
         raise Http404
 
@@ -290,7 +295,9 @@ class OperatorAdmin(ModelAdmin):
             messages.error(request, self._not_legal(one, row))
             return HttpResponseRedirect(back)
         form = one.form(row, request.POST if posted else None, request.FILES if posted else None)
-        form.initial = {name: request.GET[name] for name in form.fields if name in request.GET and not form.fields[name].widget.is_hidden}
+        form.initial = {
+            name: request.GET[name] for name in form.fields if name in request.GET and not form.fields[name].widget.is_hidden
+        }
         status = 200
         if posted and form.is_valid():
             key = request.POST.get("key", "")
@@ -310,9 +317,7 @@ class OperatorAdmin(ModelAdmin):
                 row = self._row(request, object_id) if object_id is not None else None
         return self._confirm(request, one, row, form, back, status)
 
-    def _confirm(
-        self, request: HttpRequest, one: Button, row: Any, form: Any, back: str, status: int
-    ) -> HttpResponse:
+    def _confirm(self, request: HttpRequest, one: Button, row: Any, form: Any, back: str, status: int) -> HttpResponse:
         context = {
             **self.admin_site.each_context(request),
             "opts": self.opts,

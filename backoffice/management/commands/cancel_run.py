@@ -14,4 +14,6 @@ class Command(RunCommand):
 
     def run(self, at: datetime, run: str, email: str | None = None, reason: str = "", **options: Any) -> dict[str, Any]:
         actor = staff_actor(email, "payouts.build_run")
-        return answer_of(cancel_run(run_id=find_run(run).pk, actor=actor, at=at, reason=reason or "Cancelled on the command line."))
+        return answer_of(
+            cancel_run(run_id=find_run(run).pk, actor=actor, at=at, reason=reason or "Cancelled on the command line.")
+        )

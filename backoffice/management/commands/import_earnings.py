@@ -20,7 +20,9 @@ class Command(OperatorCommand):
         parser.add_argument("--create-sellers", action="store_true", help="open sellers nobody knows yet")
         parser.add_argument("--as", dest="email", metavar="EMAIL", help="in the name of this staff member")
 
-    def run(self, file: str, source: str, create_sellers: bool, email: str | None, at: datetime, **options: Any) -> dict[str, Any]:
+    def run(
+        self, file: str, source: str, create_sellers: bool, email: str | None, at: datetime, **options: Any
+    ) -> dict[str, Any]:
         with tqdm(unit=" lines", disable=not sys.stderr.isatty(), file=sys.stderr) as bar:
             summary = import_earnings(
                 path=file,

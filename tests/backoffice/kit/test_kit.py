@@ -67,7 +67,15 @@ def test_a_move_writes_status_and_history_and_a_second_hand_is_refused():
     from tests.factories.sellers import make_seller
 
     plan = ReservePlan.objects.create(
-        seller=make_seller(), currency="EUR", kind="rolling", basis_points=1000, days=30, reason="r", seller_text="s", created_by="staff:1", created_at=AT
+        seller=make_seller(),
+        currency="EUR",
+        kind="rolling",
+        basis_points=1000,
+        days=30,
+        reason="r",
+        seller_text="s",
+        created_by="staff:1",
+        created_at=AT,
     )
     states.born(PLAN, plan, actor=MAKER, at=AT)
     stale = ReservePlan.objects.get(pk=plan.pk)

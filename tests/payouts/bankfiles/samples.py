@@ -6,7 +6,9 @@ OUR_IBAN = "NL41MOCK0000000001"
 PAYEE_IBAN = "NL30MOCK0000000005"
 
 
-def pain002(*, group: str = "PART", lines: str = "", blocks: str | None = None, header: str = "", version: str = "001.10") -> bytes:
+def pain002(
+    *, group: str = "PART", lines: str = "", blocks: str | None = None, header: str = "", version: str = "001.10"
+) -> bytes:
     inner = blocks if blocks is not None else f"<OrgnlPmtInfAndSts><OrgnlPmtInfId>F1-1</OrgnlPmtInfId>{lines}</OrgnlPmtInfAndSts>"
     return f"""<?xml version="1.0" encoding="UTF-8"?>
 <Document xmlns="urn:iso:std:iso:20022:tech:xsd:pain.002.{version}"><CstmrPmtStsRpt>
@@ -47,7 +49,8 @@ def transaction(end_to_end_id: str, *, amount: str = "", returned: str = "", par
     stated = f'<Amt Ccy="EUR">{amount}</Amt>' if amount else ""
     back = f"<RtrInf><Rsn><Cd>{returned}</Cd></Rsn><AddtlInf>came back</AddtlInf></RtrInf>" if returned else ""
     parties = (
-        party or f"<RltdPties><Cdtr><Pty><Nm>Zoe SARL</Nm></Pty></Cdtr><CdtrAcct><Id><IBAN>{PAYEE_IBAN}</IBAN></Id></CdtrAcct></RltdPties>"
+        party
+        or f"<RltdPties><Cdtr><Pty><Nm>Zoe SARL</Nm></Pty></Cdtr><CdtrAcct><Id><IBAN>{PAYEE_IBAN}</IBAN></Id></CdtrAcct></RltdPties>"
     )
     text = f"<RmtInf><Ustrd>{remittance}</Ustrd></RmtInf>" if remittance else ""
     return f"<TxDtls><Refs><MsgId>F1</MsgId><InstrId>i-{end_to_end_id}</InstrId><EndToEndId>{end_to_end_id}</EndToEndId></Refs>{stated}{parties}{text}{back}</TxDtls>"
@@ -57,7 +60,11 @@ def balance(code: str, amount: str, sign: str = "CRDT") -> str:
     return f"""<Bal><Tp><CdOrPrtry><Cd>{code}</Cd></CdOrPrtry></Tp><Amt Ccy="EUR">{amount}</Amt><CdtDbtInd>{sign}</CdtDbtInd><Dt><Dt>2026-11-24</Dt></Dt></Bal>"""
 
 
-_SHAPES = {"camt.052": ("BkToCstmrAcctRpt", "Rpt"), "camt.053": ("BkToCstmrStmt", "Stmt"), "camt.054": ("BkToCstmrDbtCdtNtfctn", "Ntfctn")}
+_SHAPES = {
+    "camt.052": ("BkToCstmrAcctRpt", "Rpt"),
+    "camt.053": ("BkToCstmrStmt", "Stmt"),
+    "camt.054": ("BkToCstmrDbtCdtNtfctn", "Ntfctn"),
+}
 
 
 def camt(

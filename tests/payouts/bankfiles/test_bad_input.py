@@ -46,10 +46,14 @@ def big_statement(lines: int = 300) -> bytes:
 
 LAUGHS = b"""<?xml version="1.0"?><!DOCTYPE lolz [<!ENTITY lol "lol"><!ENTITY a "&lol;&lol;&lol;&lol;&lol;&lol;&lol;&lol;&lol;&lol;">
 <!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;&a;&a;"><!ENTITY c "&b;&b;&b;&b;&b;&b;&b;&b;&b;&b;">]><Document>&c;</Document>"""
-QUADRATIC = b'<?xml version="1.0"?><!DOCTYPE d [<!ENTITY a "' + b"a" * 100_000 + b'">]><Document>' + b"&a;" * 1000 + b"</Document>"
+QUADRATIC = (
+    b'<?xml version="1.0"?><!DOCTYPE d [<!ENTITY a "' + b"a" * 100_000 + b'">]><Document>' + b"&a;" * 1000 + b"</Document>"
+)
 EXTERNAL = b'<?xml version="1.0"?><!DOCTYPE d [<!ENTITY x SYSTEM "file:///etc/hostname">]><Document>&x;</Document>'
 REMOTE_DTD = b'<?xml version="1.0"?><!DOCTYPE d SYSTEM "http://127.0.0.1:9/evil.dtd"><Document/>'
-XINCLUDE = b'<Document xmlns:xi="http://www.w3.org/2001/XInclude"><xi:include href="file:///etc/hostname" parse="text"/></Document>'
+XINCLUDE = (
+    b'<Document xmlns:xi="http://www.w3.org/2001/XInclude"><xi:include href="file:///etc/hostname" parse="text"/></Document>'
+)
 ATTRIBUTES = b"<Document " + b" ".join(b'a%d=""' % n for n in range(200_000)) + b"/>"
 DEPTH = b"<Document>" + b"<a>" * 100_000 + b"</a>" * 100_000 + b"</Document>"
 
@@ -136,7 +140,9 @@ def test_every_field_that_must_be_there_is_missed_with_its_place():
         assert refused.place
 
 
-@pytest.mark.parametrize("amount", ["", "-1.00", "+1.00", "1,00", "NaN", "Infinity", "1e3", "1.001", "0x10", "१.००", "1.00 EUR", "9" * 30])
+@pytest.mark.parametrize(
+    "amount", ["", "-1.00", "+1.00", "1,00", "NaN", "Infinity", "1e3", "1.001", "0x10", "१.००", "1.00 EUR", "9" * 30]
+)
 def test_an_amount_that_is_no_amount_is_refused(amount):
     assert refusal_of(s.camt(s.entry(amount))).code == "bad_amount"
 

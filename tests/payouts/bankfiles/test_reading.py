@@ -27,7 +27,8 @@ def test_a_partly_accepted_report_names_each_transfer_with_status_and_reason():
     assert (report.message_id, report.original_message_id, report.group_status) == ("R-1", "F1", "PART")
     assert report.created_at == datetime(2026, 11, 23, 9, tzinfo=UTC)
     assert [
-        (line.end_to_end_id, line.instruction_id, line.payment_info_id, line.status, line.reason_code) for line in report.transactions
+        (line.end_to_end_id, line.instruction_id, line.payment_info_id, line.status, line.reason_code)
+        for line in report.transactions
     ] == [
         ("e1", "i-e1", "F1-1", "ACCP", None),
         ("e2", "i-e2", "F1-1", "RJCT", "AC04"),
@@ -83,7 +84,11 @@ def test_a_report_that_lists_more_transfers_than_the_file_had_is_refused():
 
 def test_a_debit_is_read_with_its_ids_its_payee_and_its_day():
     entry = only_entry(
-        read(s.camt(s.entry("95.04", reference="B1", details=s.details(s.transaction("e1", remittance="Payout 47"))), kind="camt.054"))
+        read(
+            s.camt(
+                s.entry("95.04", reference="B1", details=s.details(s.transaction("e1", remittance="Payout 47"))), kind="camt.054"
+            )
+        )
     )
     (detail,) = entry.details
 
@@ -96,7 +101,9 @@ def test_a_debit_is_read_with_its_ids_its_payee_and_its_day():
 
 
 def test_a_return_names_the_transfer_it_undoes_and_why():
-    entry = only_entry(read(s.camt(s.entry("95.04", "CRDT", details=s.details(s.transaction("e1", returned="AC04"))), kind="camt.054")))
+    entry = only_entry(
+        read(s.camt(s.entry("95.04", "CRDT", details=s.details(s.transaction("e1", returned="AC04"))), kind="camt.054"))
+    )
     (detail,) = entry.details
 
     assert detail.is_return
@@ -109,7 +116,11 @@ def test_the_payer_of_a_credit_is_the_other_party_and_never_we():
     theirs = f"<Dbtr><Pty><Nm>PSP</Nm></Pty></Dbtr><DbtrAcct><Id><IBAN>{s.PAYEE_IBAN}</IBAN></Id></DbtrAcct>"
 
     entry = only_entry(
-        read(s.camt(s.entry("5.00", "CRDT", details=s.details(s.transaction("e1", party=f"<RltdPties>{theirs}{ours}</RltdPties>")))))
+        read(
+            s.camt(
+                s.entry("5.00", "CRDT", details=s.details(s.transaction("e1", party=f"<RltdPties>{theirs}{ours}</RltdPties>")))
+            )
+        )
     )
 
     assert (entry.details[0].counterparty_name, entry.details[0].counterparty_iban) == ("PSP", s.PAYEE_IBAN)
@@ -167,7 +178,9 @@ def test_a_prefixed_namespace_and_an_envelope_change_nothing():
     body = plain.partition(b"?>")[2].strip()
     wrapped = b'<?xml version="1.0"?><Envelope xmlns="urn:bank:env"><AppHdr><Id>1</Id></AppHdr>' + body + b"</Envelope>"
 
-    prefixed = plain.decode().replace("<", "<x:").replace("<x:/", "</x:").replace("<x:?", "<?").replace("xmlns=", "xmlns:x=").encode()
+    prefixed = (
+        plain.decode().replace("<", "<x:").replace("<x:/", "</x:").replace("<x:?", "<?").replace("xmlns=", "xmlns:x=").encode()
+    )
 
     assert read(wrapped).statements == read(plain).statements == read(prefixed).statements
 
@@ -211,7 +224,9 @@ def test_a_statement_that_does_not_close_is_refused_or_reported_with_the_missing
 
 
 def test_an_overdrawn_balance_is_below_zero():
-    (statement,) = read(s.camt(s.entry("5.00"), balances=s.balance("OPBD", "1.00", "DBIT") + s.balance("CLBD", "6.00", "DBIT"))).statements
+    (statement,) = read(
+        s.camt(s.entry("5.00"), balances=s.balance("OPBD", "1.00", "DBIT") + s.balance("CLBD", "6.00", "DBIT"))
+    ).statements
 
     assert statement.opening is not None and statement.closing is not None
     assert (statement.opening.amount_minor, statement.closing.amount_minor) == (-100, -600)
@@ -226,7 +241,9 @@ def test_pending_entries_do_not_count_towards_the_closing_balance():
 def test_one_page_of_several_is_not_held_to_the_closing_balance():
     pages = "<StmtPgntn><PgNb>1</PgNb><LastPgInd>false</LastPgInd></StmtPgntn>"
 
-    assert read(s.camt(s.entry("5.00"), balances=s.balance("OPBD", "9.00") + s.balance("CLBD", "0.00"), pages=pages)).findings == ()
+    assert (
+        read(s.camt(s.entry("5.00"), balances=s.balance("OPBD", "9.00") + s.balance("CLBD", "0.00"), pages=pages)).findings == ()
+    )
 
 
 # --- pacs.004 ---

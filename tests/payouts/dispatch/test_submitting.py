@@ -118,8 +118,8 @@ def test_a_payout_released_from_its_hold_leaves_with_the_next_submission(rails: 
 
 
 def test_a_payment_sepa_cannot_carry_fails_alone_and_says_why(rails: Path):
-    from tests.factories.sellers import make_payee, make_seller
     from tests.factories.runs import give_money
+    from tests.factories.sellers import make_payee, make_seller
 
     odd = make_seller()
     make_payee(odd, account_holder="€" * 30 + "x" * 60)

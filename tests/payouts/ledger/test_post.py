@@ -147,9 +147,7 @@ def test_the_database_itself_refuses_an_unbalanced_statement():
 def test_the_database_refuses_an_entry_in_another_currency_than_its_account():
     post(drafts=[sale("a")], actor=ROBOT, at=AT)
     posting, account = Posting.objects.get(), Account.objects.get(code="seller.pending")
-    rows = [
-        Entry(posting=posting, account=account, amount_minor=sign, currency="USD", position=8 + sign) for sign in (1, -1)
-    ]
+    rows = [Entry(posting=posting, account=account, amount_minor=sign, currency="USD", position=8 + sign) for sign in (1, -1)]
     with pytest.raises(IntegrityError, match="another currency"), transaction.atomic():
         Entry.objects.bulk_create(rows)
 
@@ -285,7 +283,10 @@ def test_random_postings_never_unbalance_the_ledger(rows):
             legs = earned(seller_id=seller_id, currency=currency, gross_minor=amount, fee_minor=0, pending_minor=amount)
             post(drafts=[Draft("sale", f"h{number}", legs)], actor=ROBOT, at=AT)
             if free:
-                moved = [Leg("seller.pending", seller_id, "", currency, amount), Leg("seller.available", seller_id, "", currency, -amount)]
+                moved = [
+                    Leg("seller.pending", seller_id, "", currency, amount),
+                    Leg("seller.available", seller_id, "", currency, -amount),
+                ]
                 post(drafts=[Draft("mature", f"h{number}", moved)], actor=ROBOT, at=AT)
             expected[seller_id, currency] = expected.get((seller_id, currency), 0) + amount
         found = {key: buckets["total"] for key, buckets in queries.seller_buckets([1, 2, 3]).items()}

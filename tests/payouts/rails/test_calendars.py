@@ -22,7 +22,18 @@ PARIS = ZoneInfo("Europe/Paris")
 
 
 @pytest.mark.parametrize(
-    "day", ["2026-01-01", "2026-04-03", "2026-04-06", "2026-05-01", "2026-12-25", "2026-12-26", "2027-03-26", "2027-03-29", "2026-11-21"]
+    "day",
+    [
+        "2026-01-01",
+        "2026-04-03",
+        "2026-04-06",
+        "2026-05-01",
+        "2026-12-25",
+        "2026-12-26",
+        "2027-03-26",
+        "2027-03-29",
+        "2026-11-21",
+    ],
 )
 def test_target_is_closed(day):
     assert not is_business_day("TARGET", date.fromisoformat(day))
@@ -109,7 +120,7 @@ def test_an_instant_just_before_midnight_utc_belongs_to_the_bank_s_next_day():
 
 def test_an_instant_without_zone_is_not_guessed():
     with pytest.raises(ValueError, match="time zone"):
-        execution_date(at=datetime(2026, 11, 23, 9), profile=GENERIC)  # noqa: DTZ001
+        execution_date(at=datetime(2026, 11, 23, 9), profile=GENERIC)
 
 
 def test_arrival_and_return_window_follow_the_rail():

@@ -38,7 +38,9 @@ def bank() -> Iterator[LoopbackBank]:
 
 def payment_file(*ibans: str, message_id: str = "F1", amount_minor: int = 10_00) -> bytes:
     transfers = [
-        CreditTransfer(f"{message_id}-e{number}", f"{message_id}-i{number}", amount_minor + number, f"Zoë {number}", iban, None, "Payout")
+        CreditTransfer(
+            f"{message_id}-e{number}", f"{message_id}-i{number}", amount_minor + number, f"Zoë {number}", iban, None, "Payout"
+        )
         for number, iban in enumerate(ibans)
     ]
     group = PaymentGroup(f"{message_id}-1", execution_date(at=AT, profile=PROFILES["generic-sepa"]), False, transfers)
@@ -79,7 +81,11 @@ def test_accept_is_reported_notified_and_stated_to_the_cent(bank):
     notified, stated = our_statements(bank, "camt.054"), our_statements(bank, "camt.053")
 
     assert answer["status"] == "ACCP"
-    assert (said.original_message_id, said.group_status, [line.status for line in said.transactions]) == ("F1", "ACCP", ["ACCP", "ACCP"])
+    assert (said.original_message_id, said.group_status, [line.status for line in said.transactions]) == (
+        "F1",
+        "ACCP",
+        ["ACCP", "ACCP"],
+    )
     assert [line.instruction_id for line in said.transactions] == ["F1-i0", "F1-i1"]
     assert [(d.end_to_end_id, d.instruction_id, d.amount) for d in details(notified)] == [
         ("F1-e0", "F1-i0", Money(10_00, "EUR")),

@@ -17,7 +17,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from lxml import etree
 
-from payouts.rails.bank_profiles import PROFILES, AmountExceedsProfile, BankProfile, UnknownBankProfile, profile_named, split_into_files
+from payouts.rails.bank_profiles import (
+    PROFILES,
+    AmountExceedsProfile,
+    BankProfile,
+    UnknownBankProfile,
+    profile_named,
+    split_into_files,
+)
 from payouts.rails.sepa_file import (
     BuiltFile,
     CreditTransfer,
@@ -39,7 +46,9 @@ NS = {"p": "urn:iso:std:iso:20022:tech:xsd:pain.001.001.09"}
 
 
 def transfer(number: int = 1, **changes: object) -> CreditTransfer:
-    made = CreditTransfer(f"e{number}", f"i{number}", 9504, "Zoë Müller & Fils", IBAN, "COBADEFFXXX", f"Payout {number}", "DE", "Köln")
+    made = CreditTransfer(
+        f"e{number}", f"i{number}", 9504, "Zoë Müller & Fils", IBAN, "COBADEFFXXX", f"Payout {number}", "DE", "Köln"
+    )
     return replace(made, **changes)  # type: ignore[arg-type]
 
 
@@ -176,12 +185,18 @@ def test_one_end_to_end_id_twice_in_a_file_is_refused():
         (lambda: build(transfer(1), transfer(2), profile=replace(GENERIC, max_transactions=1)), "groups"),
         (lambda: build(transfer(1), transfer(2), profile=replace(GENERIC, max_amount_minor=9504)), "groups"),
         (
-            lambda: build_pain001(message_id="F_1", created_at=CREATED, debtor=DEBTOR, profile=GENERIC, groups=[group([transfer()])]),
+            lambda: build_pain001(
+                message_id="F_1", created_at=CREATED, debtor=DEBTOR, profile=GENERIC, groups=[group([transfer()])]
+            ),
             "message_id",
         ),
         (
             lambda: build_pain001(
-                message_id="F1", created_at=CREATED.replace(tzinfo=None), debtor=DEBTOR, profile=GENERIC, groups=[group([transfer()])]
+                message_id="F1",
+                created_at=CREATED.replace(tzinfo=None),
+                debtor=DEBTOR,
+                profile=GENERIC,
+                groups=[group([transfer()])],
             ),
             "created_at",
         ),
@@ -215,7 +230,9 @@ POISON = st.text(alphabet=st.characters(codec="utf-8"), max_size=300) | st.sampl
 @settings(max_examples=150, deadline=None)
 @given(name=POISON, text=POISON, town=POISON)
 def test_whatever_a_seller_is_called_the_file_is_valid_or_the_payment_is_refused(name, text, town):
-    wanted = transfer(1, creditor_name=fit_name(name), remittance=fit_remittance("P " + text), creditor_town=to_sepa_text(town)[:35])
+    wanted = transfer(
+        1, creditor_name=fit_name(name), remittance=fit_remittance("P " + text), creditor_town=to_sepa_text(town)[:35]
+    )
     try:
         built = build(wanted)
     except PaymentNotExpressible as refusal:
@@ -248,7 +265,9 @@ def test_validation_names_the_line_and_the_payment_and_never_the_value():
     assert "IBAN" in str(refusal.value)
 
 
-@pytest.mark.parametrize("data", [b"", b"<a", b"<Document/>", b"<Document xmlns='urn:iso:std:iso:20022:tech:xsd:pain.001.001.03'/>"])
+@pytest.mark.parametrize(
+    "data", [b"", b"<a", b"<Document/>", b"<Document xmlns='urn:iso:std:iso:20022:tech:xsd:pain.001.001.03'/>"]
+)
 def test_bytes_that_are_no_payment_file_are_not_valid(data):
     with pytest.raises(FileNotValid):
         validate_pain001(data)

@@ -17,7 +17,9 @@ def pages_of(pdf: bytes) -> list[str]:
     for stream in re.findall(rb"stream\r?\n(.*?)endstream", pdf, re.S):
         raw = stream.strip()
         try:
-            content = zlib.decompress(base64.a85decode(raw, adobe=False) if not raw.endswith(b"~>") else base64.a85decode(b"<~" + raw, adobe=True))
+            content = zlib.decompress(
+                base64.a85decode(raw, adobe=False) if not raw.endswith(b"~>") else base64.a85decode(b"<~" + raw, adobe=True)
+            )
         except (ValueError, zlib.error):
             continue
         if b" Tj" in content:
