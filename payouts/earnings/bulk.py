@@ -5,8 +5,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import datetime
+from functools import lru_cache
 
 from django.db import IntegrityError, connection
 
@@ -14,19 +15,26 @@ from backoffice.kit.actors import Actor
 from payouts.ledger.operations import refusal_of
 from payouts.ledger.templates import TEMPLATES, Leg
 
+AnyLeg = Leg | tuple[str, int, str, str, int]
 _CALL = """SELECT count(*) FROM ledger_post(
     %s::text[], %s::smallint[], %s::text[], %s::text[], %s::text[], %s::bigint[], %s::timestamptz[], %s::bigint[], %s, '', %s, %s,
     %s::int[], %s::text[], %s::bigint[], %s::text[], %s::text[], %s::bigint[])"""
 
 
 def array(values: Iterable[object]) -> str:
-    """Return an array literal of numbers, ids or codes: values that need no quoting, empty text included."""
-    return "{" + ",".join([str(value) or '""' for value in values]) + "}"
+    """Return an array literal of numbers, ids or codes: values that need no quoting."""
+    return "{" + ",".join(map(str, values)) + "}"
 
 
 def text_array(values: Iterable[str]) -> str:
     """Return an array literal of any text."""
-    return "{" + ",".join(['"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"' for value in values]) + "}"
+    return "{" + ",".join(map(quoted, values)) + "}"
+
+
+@lru_cache(maxsize=1_000)
+def quoted(text: str) -> str:
+    """Return a text as an element of an array literal."""
+    return '"' + (text.replace("\\", "\\\\").replace('"', '\\"') if "\\" in text or '"' in text else text) + '"'
 
 
 class Postings:
@@ -46,7 +54,9 @@ class Postings:
         self.currencies: list[str] = []
         self.amounts: list[int] = []
 
-    def add(self, template: str, key: str, fingerprint: str, source_id: int, effective_at: datetime, legs: Sequence[Leg]) -> None:
+    def add(
+        self, template: str, key: str, fingerprint: str, source_id: int, effective_at: datetime, legs: Iterable[AnyLeg]
+    ) -> None:
         """Add one posting; legs of zero are left out, and a posting without legs is none."""
         before = len(self.amounts)
         ordinal = len(self.keys) + 1
@@ -77,7 +87,7 @@ class Postings:
             array(self.fingerprints),
             array([self.source_kind] * count),
             array(self.source_ids),
-            text_array([instant.isoformat(sep=" ") for instant in self.effective]),
+            '{"' + '","'.join(map(str, self.effective)) + '"}',
             array(["NULL"] * count),
             str(actor),
             reason,

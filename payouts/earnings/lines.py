@@ -9,10 +9,12 @@ from typing import Any, NamedTuple
 
 from django.conf import settings
 
+from backoffice.kit.ids import new_id
 from backoffice.kit.money import MoneyError, exponent_of, to_minor
 from payouts.earnings.models import EarningKind
 
 COLUMNS = ("external_id", "seller", "kind", "order_ref", "occurred_at", "delivered_at", "currency", "gross", "fee")
+ROW_COLUMNS = "public_id, external_id, kind, order_ref, occurred_at, delivered_at, currency, gross_minor, fee_minor, net_minor, fingerprint, line_no"
 TEXT_MAX = 120
 FUTURE_TOLERANCE = timedelta(days=1)
 # Shops export the delivery date their carrier announced; money then simply waits for it. A date further off is a mistake.
@@ -53,7 +55,11 @@ class BadLine(NamedTuple):
 
 
 class ParsedLine(NamedTuple):
-    """A valid line: instants in UTC, amounts in minor units, signed from the seller's view (a refund is negative)."""
+    """A valid line: instants in UTC, amounts in minor units, signed from the seller's view (a refund is negative).
+
+    `public_id` and `row` (its columns as COPY reads them, ROW_COLUMNS) serve the line once it is booked; they are made here because parsing runs
+    beside the database, in a thread of its own.
+    """
 
     line: EarningLine
     external_id: str
@@ -65,11 +71,10 @@ class ParsedLine(NamedTuple):
     currency: str
     gross_minor: int
     fee_minor: int
+    net_minor: int
     fingerprint: str
-
-    @property
-    def net_minor(self) -> int:
-        return self.gross_minor - self.fee_minor
+    public_id: str
+    row: str
 
 
 class LineResult(NamedTuple):
@@ -142,19 +147,24 @@ def parse(line: EarningLine, latest: datetime) -> ParsedLine:
     occurred = _instant("occurred_at", occurred_at, latest)
     delivered = _instant("delivered_at", delivered_at, latest + DELIVERY_AHEAD_MAX) if delivered_at else None
     content = f"{seller}\x1f{kind}\x1f{order_ref}\x1f{occurred}\x1f{delivered}\x1f{currency}\x1f{gross_minor}\x1f{fee_minor}"
-    return ParsedLine(
-        line,
-        external_id,
-        seller,
-        kind,
-        order_ref,
-        occurred,
-        delivered,
-        currency,
-        gross_minor,
-        fee_minor,
-        hashlib.md5(content.encode(), usedforsecurity=False).hexdigest(),
+    fingerprint = hashlib.md5(content.encode(), usedforsecurity=False).hexdigest()
+    public_id, net_minor = new_id("ern"), gross_minor - fee_minor
+    row = (
+        f"{public_id}\t{copied(external_id)}\t{kind}\t{copied(order_ref)}\t{occurred}\t{delivered or NULL}\t{currency}\t"
+        f"{gross_minor}\t{fee_minor}\t{net_minor}\t{fingerprint}\t{line.line_no}"
     )
+    return ParsedLine(
+        line, external_id, seller, kind, order_ref, occurred, delivered, currency, gross_minor, fee_minor, net_minor,
+        fingerprint, public_id, row,
+    )  # fmt: skip
+
+
+NULL = "\\N"
+
+
+def copied(text: str) -> str:
+    """Return printable text as COPY reads it; the backslash is its only special character."""
+    return text.replace("\\", "\\\\") if "\\" in text else text
 
 
 def _refuse_missing(line: EarningLine) -> None:
@@ -177,7 +187,9 @@ def _signed(line: EarningLine, gross_minor: int, fee_minor: int) -> tuple[int, i
     if not negative and line.kind not in _POSITIVE_KINDS:
         raise LineRejected("unknown_kind", f"{line.kind[:40]!r} is not a kind: {', '.join(EarningKind.values)}.")
     if gross_minor < 0 or fee_minor < 0:
-        raise LineRejected("negative_amount", f"gross and fee of a {line.kind} are written without a sign; its kind says the direction.")
+        raise LineRejected(
+            "negative_amount", f"gross and fee of a {line.kind} are written without a sign; its kind says the direction."
+        )
     if fee_minor > gross_minor:
         raise LineRejected("fee_exceeds_gross", f"The fee {line.fee} is larger than the gross amount {line.gross}.")
     if not line.order_ref:

@@ -1,7 +1,6 @@
 """Earnings and the imports that bring them."""
 
 from django.db import models
-from django.db.models.functions import Now  # noqa: F401
 
 from backoffice.kit.ids import PublicIdField
 from payouts.sellers.models import Seller
@@ -72,7 +71,10 @@ class Earning(models.Model):
     matured_at = models.DateTimeField(null=True)
     pending_minor = models.BigIntegerField(default=0)
     uncovered_minor = models.BigIntegerField(default=0)
-    batch = models.ForeignKey(EarningImport, null=True, on_delete=models.PROTECT, db_index=False, related_name="earnings")
+    # written by the import alone, in the transaction that holds its row: a constraint would only look that up a million times
+    batch = models.ForeignKey(
+        EarningImport, null=True, on_delete=models.PROTECT, db_index=False, db_constraint=False, related_name="earnings"
+    )
     line_no = models.BigIntegerField(default=0)
     recorded_at = models.DateTimeField()
 
@@ -88,9 +90,7 @@ class Earning(models.Model):
         ]
         indexes = [
             models.Index(fields=["seller", "currency", "order_ref"], name="earning_sale_group"),
-            models.Index(
-                fields=["available_at"], name="earning_due", condition=models.Q(pending_minor__gt=0)
-            ),
+            models.Index(fields=["available_at"], name="earning_due", condition=models.Q(pending_minor__gt=0)),
         ]
 
     def __str__(self) -> str:
@@ -107,7 +107,7 @@ class RejectedLine(models.Model):
     """A line that was not accepted, kept with its reason until a person deals with it."""
 
     public_id = PublicIdField(prefix="rej")
-    batch = models.ForeignKey(EarningImport, null=True, on_delete=models.PROTECT, related_name="rejected_lines")
+    batch = models.ForeignKey(EarningImport, null=True, on_delete=models.PROTECT, db_index=False, related_name="rejected_lines")
     source = models.CharField(max_length=60)
     line_no = models.BigIntegerField()
     external_id = models.CharField(max_length=120, blank=True)

@@ -166,7 +166,7 @@ def _reserve(cuts: list[Cut], actor: Actor, at: datetime) -> None:
                 "plans": array([cut.plan.pk for cut in cuts]),
                 "earnings": array([cut.earning_id for cut in cuts]),
                 "amounts": array([cut.amount_minor for cut in cuts]),
-                "ends": text_array([cut.release_at.isoformat(sep=" ") for cut in cuts]),
+                "ends": text_array(str(cut.release_at) for cut in cuts),
                 "actor": str(actor),
                 "at": at,
             },
@@ -184,7 +184,7 @@ def _reserve(cuts: list[Cut], actor: Actor, at: datetime) -> None:
 
 def _hold_ids(count: int) -> list[int]:
     with connection.cursor() as cursor:
-        cursor.execute("SELECT nextval(pg_get_serial_sequence('payouts_hold', 'id')) FROM generate_series(1, %s)", [count])
+        cursor.execute("SELECT nextval('payouts_hold_id_seq') FROM generate_series(1, %s)", [count])
         return [row[0] for row in cursor.fetchall()]
 
 
