@@ -181,7 +181,8 @@ def a_floor_is_raised_above_its_balance(books: Books) -> None:
 @corrupts("payout_lines_add_up")
 def a_payout_loses_a_line(books: Books) -> None:
     spoil(
-        f"UPDATE payouts_payout SET lines_upto_entry_id = lines_after_entry_id WHERE run_id = {books.built.pk}", tables="payouts_payout"
+        f"UPDATE payouts_payout SET lines_upto_entry_id = lines_after_entry_id WHERE run_id = {books.built.pk}",
+        tables="payouts_payout",
     )
 
 
@@ -263,7 +264,9 @@ def an_import_loses_the_lines_it_rejected(_: Books) -> None:
     spoil("DELETE FROM payouts_rejectedline")
 
 
-@corrupts("one_effective_order_a_payout", "payouts_settled_when_paid", "sent_orders_are_posted_once", "history_agrees_with_status")
+@corrupts(
+    "one_effective_order_a_payout", "payouts_settled_when_paid", "sent_orders_are_posted_once", "history_agrees_with_status"
+)
 def a_settled_payout_is_sent_once_more(books: Books) -> None:
     spoil(
         f"""INSERT INTO payouts_paymentorder (public_id, payout_id, attempt, rail, payee_account_id, currency, amount_minor, end_to_end_id, key,
@@ -320,7 +323,9 @@ def a_posting_names_a_template_nobody_knows(_: Books) -> None:
 
 @corrupts("postings_have_actor_and_template")
 def a_correction_has_one_pair_of_eyes(_: Books) -> None:
-    spoil("UPDATE payouts_posting SET template = 'adjustment', approver = actor WHERE template = 'hold'", tables="payouts_posting")
+    spoil(
+        "UPDATE payouts_posting SET template = 'adjustment', approver = actor WHERE template = 'hold'", tables="payouts_posting"
+    )
 
 
 @corrupts("payouts_have_four_eyes")
@@ -335,7 +340,10 @@ def a_sellers_status_is_changed_past_the_history(books: Books) -> None:
 
 @corrupts("history_agrees_with_status")
 def a_subject_has_no_history_at_all(books: Books) -> None:
-    spoil(f"DELETE FROM backoffice_statechange WHERE subject = 'seller' AND subject_id = {books.waiting.pk}", tables="backoffice_statechange")
+    spoil(
+        f"DELETE FROM backoffice_statechange WHERE subject = 'seller' AND subject_id = {books.waiting.pk}",
+        tables="backoffice_statechange",
+    )
 
 
 @corrupts("history_follows_allowed_moves")
@@ -458,4 +466,3 @@ def test_a_check_that_cannot_run_is_red_and_says_why(planted: Books) -> None:
 
     assert set(red) == {"reserved_equals_holds"}
     assert red["reserved_equals_holds"].error.startswith("could not check: ProgrammingError")
-

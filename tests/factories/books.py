@@ -50,7 +50,11 @@ def open_books(folder: Path) -> Books:
     """
     registry.register("sandbox", lambda: SandboxRail(InProcess(SandboxProvider(folder / "sandbox.sqlite3"))))
     maker, checker = staff(make_staff("finance").pk), staff(make_staff("lead").pk)
-    french, american, waiting = make_seller(), make_seller(currency="USD", country="US"), make_seller(currency="CHF", country="DE")
+    french, american, waiting = (
+        make_seller(),
+        make_seller(currency="USD", country="US"),
+        make_seller(currency="CHF", country="DE"),
+    )
     for seller in (french, american, waiting):
         make_payee(seller)
     _earn(folder, [french, american, waiting])

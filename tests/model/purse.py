@@ -62,7 +62,9 @@ class Purse:
         room = available
         for key, basis_points, cap, until in plans:
             held = sum(kept.amount for kept in self.kept.values() if kept.plan == key)
-            share = min((available * basis_points + 5_000) // 10_000, room, max(0, self.free), *([cap - held] if cap is not None else []))
+            share = min(
+                (available * basis_points + 5_000) // 10_000, room, max(0, self.free), *([cap - held] if cap is not None else [])
+            )
             if share > 0:
                 self.kept[(line, key)] = Kept(share, until, line, key)
                 self.free, room = self.free - share, room - share

@@ -162,7 +162,10 @@ class MoneyMachine(RuleBasedStateMachine):
         if self.lines:
             line = self.lines[number % len(self.lines)]
             again, other = record_earnings(
-                lines=[line, line._replace(gross="123.45", fee="0", kind="sale", order_ref="other")], source="model", actor=ROBOT, at=self.now
+                lines=[line, line._replace(gross="123.45", fee="0", kind="sale", order_ref="other")],
+                source="model",
+                actor=ROBOT,
+                at=self.now,
             )
             assert (again.outcome, other.code) == ("duplicate", "differs_from_earlier")
 
@@ -275,7 +278,9 @@ class MoneyMachine(RuleBasedStateMachine):
         return (
             Seller.objects.get(pk=seller_id).status == "active"
             and not Hold.objects.filter(seller_id=seller_id, kind="pause", state="active", currency__in=["", currency]).exists()
-            and not Payout.objects.filter(seller_id=seller_id, currency=currency, status__in=[*IN_PAYOUT_STATES, "in_transit"]).exists()
+            and not Payout.objects.filter(
+                seller_id=seller_id, currency=currency, status__in=[*IN_PAYOUT_STATES, "in_transit"]
+            ).exists()
             and payee.status == "active"
             and payee.cool_off_until <= self.now
         )
@@ -310,7 +315,10 @@ class MoneyMachine(RuleBasedStateMachine):
 
     # --- sellers
 
-    @rule(chosen=parties, holder=st.sampled_from(["Plain", "Plain", "Sandbox refuse", "Sandbox timeout after", "Sandbox timeout before"]))
+    @rule(
+        chosen=parties,
+        holder=st.sampled_from(["Plain", "Plain", "Sandbox refuse", "Sandbox timeout after", "Sandbox timeout before"]),
+    )
     def change_payee(self, chosen: tuple[int, str], holder: str) -> None:
         make_payee(self.sellers[chosen[0]], currency=chosen[1], account_holder=holder, trusted=False, actor=CLERK, at=self.now)
 
