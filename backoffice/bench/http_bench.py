@@ -25,7 +25,7 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 
 from django.conf import settings
 from django.core.wsgi import get_wsgi_application
-from django.db import connections
+from django.db import connection, connections
 from django.urls import include, path
 from rest_framework import serializers
 from rest_framework.generics import ListAPIView
@@ -56,6 +56,8 @@ def run(sellers: int = 20_000, requests: int = 60, batches: int = 20) -> list[di
     build_run(on=AT.date(), at=AT, actor=MAKER, key="bench")
     partner = create_partner(name="Bench", livemode=False, actor=ROBOT, at=clock.now())
     Seller.objects.update(partner=partner)
+    with connection.cursor() as cursor:
+        cursor.execute("VACUUM ANALYZE")  # as the database does by itself minutes after such a change
     secret = issue_key(partner_id=partner.pk, label="bench", scopes=list(SCOPES), actor=ROBOT, at=clock.now())[1]
     with _served() as port:
         return [_page(port, secret, requests), _batches(port, secret, batches)]
@@ -208,7 +210,7 @@ def _served() -> Iterator[int]:
     for worker in workers:
         worker.start()
     try:
-        yield listener.getsockname()[1]
+        yield int(listener.getsockname()[1])
     finally:
         for worker in workers:
             if worker.pid:
@@ -221,8 +223,8 @@ def _work(listener: socket.socket) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     settings.ROOT_URLCONF = __name__
     settings.API_READS_PER_MINUTE = settings.API_WRITES_PER_MINUTE = 100_000_000
-    for connection in connections.all():
-        connection.settings_dict["CONN_MAX_AGE"] = None
+    for one in connections.all():
+        one.settings_dict["CONN_MAX_AGE"] = None
     server = WSGIServer(("127.0.0.1", 0), _Quiet, bind_and_activate=False)
     server.socket.close()
     server.socket = listener
@@ -243,10 +245,10 @@ def _request(method: str, address: str, secret: str, body: bytes = b"") -> bytes
 
 def _send(port: int, request: bytes) -> bytes:
     """Send one request and return the body; anything but 200 is an error of the benchmark."""
-    with socket.create_connection(("127.0.0.1", port)) as connection:
-        connection.sendall(request)
+    with socket.create_connection(("127.0.0.1", port)) as conversation:
+        conversation.sendall(request)
         parts = []
-        while part := connection.recv(262_144):
+        while part := conversation.recv(262_144):
             parts.append(part)
     head, _, body = b"".join(parts).partition(b"\r\n\r\n")
     if b" 200 " not in head.split(b"\r\n", 1)[0] + b" ":
