@@ -57,10 +57,10 @@ def approve_run(
     with booking.patient():
         run = lock_run(run_id, codes=[])
         refuse_unless_waiting(run)
-        refuse_changed(run)
+        totals = refuse_changed(run)
         if content_hash != run.content_hash:
             raise ApprovedHashDiffers()
-        _check_total(run, confirmed_total)
+        _check_total(totals, confirmed_total)
         approvals.approve(
             action=content.ACTION,
             subject=run.public_id,
@@ -84,9 +84,9 @@ def approve_run(
             at=at,
             also={"checker": str(actor), "changed_at": at},
         )
-    audit.record(actor, "approve_run", run.public_id, at, reason, {"content_hash": run.content_hash, "totals": run.totals})
+    audit.record(actor, "approve_run", run.public_id, at, reason, {"content_hash": run.content_hash, "totals": totals})
 
-    outbox.tell("payout_run.approved", subject=run.public_id, payload={"payouts": run.payouts_count, "totals": run.totals}, at=at)
+    outbox.tell("payout_run.approved", subject=run.public_id, payload={"totals": totals}, at=at)
     return run
 
 
@@ -115,14 +115,15 @@ def changed_payouts(run: PayoutRun) -> list[dict[str, Any]]:
     )
 
 
-def refuse_changed(run: PayoutRun) -> None:
-    """Refuse a run that holds payouts with changed facts, or from which payouts were taken since it was put to approval."""
+def refuse_changed(run: PayoutRun) -> dict[str, int]:
+    """Refuse a run that holds payouts with changed facts, or from which payouts were taken since it was put to approval; return its totals."""
     changed = changed_payouts(run)
-    left, _ = content.counts_and_totals(run)
-    taken_out = run.payouts_count - left
-    if changed or taken_out or content.content_hash(run) != run.content_hash:
-        codes = sorted({row["code"] for row in changed} | ({"canceled"} if taken_out else set()))
-        raise RunContentChanged(changed=len(changed) + taken_out, payouts=run.payouts_count, why=", ".join(codes))
+    left, totals = content.counts_and_totals(run)
+    if changed or content.content_hash(run) != run.content_hash:
+        shown = content.shown_payouts(run)
+        codes = sorted({row["code"] for row in changed} | ({"canceled"} if shown > left else set()))
+        raise RunContentChanged(changed=len(changed) + shown - left, payouts=shown, why=", ".join(codes))
+    return totals
 
 
 @composable
@@ -140,10 +141,9 @@ def refresh_run(*, run_id: int, actor: Actor, at: datetime) -> PayoutRun:
         for code, ids in sorted(by_code.items()):
             give_back(payout_ids=ids, to=PayoutStatus.CANCELED, code=code, reason="Taken out of the run before approval.", actor=actor, at=at)
 
-        run.payouts_count, run.totals = content.counts_and_totals(run)
         run.content_hash = content.content_hash(run)
-        run.save(update_fields=["payouts_count", "totals", "content_hash"])
-        if run.payouts_count:
+        run.save(update_fields=["content_hash"])
+        if content.counts_and_totals(run)[0]:
             maker = Actor.parse(run.maker)
             barred = {} if actor == maker else {str(actor): "you refreshed this run"}
             content.ask_for_approval(run, maker=maker, at=at, barred=barred)
@@ -153,11 +153,9 @@ def refresh_run(*, run_id: int, actor: Actor, at: datetime) -> PayoutRun:
     return run
 
 
-def _check_total(run: PayoutRun, typed: str) -> None:
-    asked = content.needs_step_up(run.totals)
-    if not asked:
-        return
-    if not set(asked.items()) <= set(parse_totals(typed, list(run.totals)).items()):
+def _check_total(totals: dict[str, int], typed: str) -> None:
+    asked = content.needs_step_up(totals)
+    if not set(asked.items()) <= set(parse_totals(typed, list(totals)).items()):
         raise TotalNotConfirmed(expected=", ".join(Money(total, currency).display() for currency, total in sorted(asked.items())))
 
 

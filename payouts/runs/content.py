@@ -38,12 +38,13 @@ def counts_and_totals(run: PayoutRun) -> tuple[int, dict[str, int]]:
 
 def ask_for_approval(run: PayoutRun, *, maker: Actor, at: datetime, barred: dict[str, str] | None = None) -> Approval:
     """Request a second person for the run as it stands, showing counts, totals and the difference from the run before."""
+    payouts, totals = counts_and_totals(run)
     difference = run_difference(run) if run.kind != RunKind.SINGLE else None
     shown: dict[str, Any] = {
         "run_on": run.run_on.isoformat(),
-        "payouts": run.payouts_count,
+        "payouts": payouts,
         "skipped": run.skipped_count,
-        "totals": run.totals,
+        "totals": totals,
         "difference": {"previous": difference.previous, **difference.counts} if difference else None,
     }
     return request_approval(
@@ -55,6 +56,12 @@ def ask_for_approval(run: PayoutRun, *, maker: Actor, at: datetime, barred: dict
         at=at,
         barred=barred_from(run, at=at) | (barred or {}),
     )
+
+
+def shown_payouts(run: PayoutRun) -> int:
+    """Return how many payouts the last request for approval showed."""
+    asked = Approval.objects.filter(action=ACTION, subject=run.public_id).order_by("-pk").first()
+    return int(asked.shown["payouts"]) if asked else run.payouts_count
 
 
 def barred_from(run: PayoutRun, *, at: datetime) -> dict[str, str]:

@@ -1,6 +1,6 @@
 """Who would be paid, how much, and why not: one statement for the dry run, the build and a single seller's question.
 
-Order of the reasons, the first that holds is given: seller_not_active, paused_by_staff, on_hold, payout_open, negative_balance,
+Order of the reasons, the first that holds is given: paused_by_staff, seller_not_active, on_hold, payout_open, negative_balance,
 nothing_available, books_disagree, no_payee_account, payee_not_usable, name_check_failed, payee_cooling_off, no_rail, below_minimum,
 manual_schedule, not_scheduled_today. What only a person can mend comes before what time mends, the schedule comes last: a seller without a
 payee account is shown as such on every day of the week.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from backoffice.kit.money import Money
+from payouts.runs.content import counts_and_totals
 from payouts.runs.difference import Difference, DifferenceRow
 from payouts.runs.models import PayoutRun
 from payouts.runs.planning import Plan, PlanRow
@@ -33,17 +34,19 @@ def present_plan(plan: Plan) -> dict[str, Any]:
 
 
 def present_run(run: PayoutRun) -> dict[str, Any]:
-    """Return a run with its counts and totals, and how many sellers it skipped by code."""
+    """Return a run with the counts and totals of what it still pays, and how many sellers it skipped by code."""
+    payouts, totals = counts_and_totals(run)
     return {
         "run": run.public_id,
         "status": run.status,
         "on": run.run_on.isoformat(),
         "currency": run.currency or None,
         "kind": run.kind,
-        "payouts": run.payouts_count,
+        "payouts": payouts,
+        "taken_out": run.payouts_count - payouts,
         "skipped": run.skipped_count,
         "skipped_by_code": _counts(run),
-        "totals": {currency: Money(total, currency).as_json() for currency, total in run.totals.items()},
+        "totals": {currency: Money(total, currency).as_json() for currency, total in totals.items()},
         "content_hash": run.content_hash,
         "maker": run.maker,
         "checker": run.checker or None,

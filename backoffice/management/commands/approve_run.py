@@ -7,6 +7,7 @@ from typing import Any
 
 from backoffice.kit.money import Money
 from payouts.runs.commanding import RunCommand, answer_of, staff_actor
+from payouts.runs.content import counts_and_totals
 from payouts.runs.models import PayoutRun
 from payouts.runs.operations import approve_run
 from payouts.runs.queries import find_run
@@ -46,8 +47,9 @@ class Command(RunCommand):
 
     def _total_of(self, run: PayoutRun) -> str:
         """Ask a person at a terminal to type the total; a script that names the run by its id has nobody to ask."""
-        totals = ", ".join(f"{Money(total, currency).decimal()} {currency}" for currency, total in run.totals.items())
+        payouts, sums = counts_and_totals(run)
+        totals = ", ".join(f"{Money(total, currency).decimal()} {currency}" for currency, total in sums.items())
         if not (sys.stdin.isatty() and sys.stderr.isatty()):
             return totals
-        self.stderr.write(f"{run.public_id} of {run.run_on}: {run.payouts_count} payouts, {totals}. Type the total to approve:")
+        self.stderr.write(f"{run.public_id} of {run.run_on}: {payouts} payouts, {totals}. Type the total to approve:")
         return sys.stdin.readline()
