@@ -1,7 +1,7 @@
 """All doors: the desk, the API, health."""
 
 from django.contrib import admin
-from django.urls import include, path, re_path
+from django.urls import URLPattern, URLResolver, include, path, re_path
 from django.views.generic import RedirectView
 
 from backoffice import health
@@ -10,7 +10,7 @@ from backoffice.kit.api.views import NotHere
 from backoffice.partners import api as partners
 from backoffice.staff import views as staff
 
-api = [
+api: list[URLPattern | URLResolver] = [
     path("", include("payouts.api_urls")),
     path("events", partners.Events.as_view()),
     path("events/<public_id:event_id>", partners.OneEvent.as_view()),

@@ -19,6 +19,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
@@ -145,7 +146,7 @@ def _batches(port: int, secret: str, count: int) -> dict[str, Any]:
         requests = [_batch_request(secret, names) for _ in range(count)]
         started = time.perf_counter()
         for request in requests:
-            latencies.append(measure.timed(lambda request=request: _accepted(port, request)))
+            latencies.append(measure.timed(partial(_accepted, port, request)))
         return count * BATCH / (time.perf_counter() - started)
 
     def yardstick() -> float:

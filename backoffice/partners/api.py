@@ -22,7 +22,7 @@ class EventOut(ObjectOut):
 
     type = serializers.CharField()
     subject = serializers.CharField(help_text="The id of what it happened to.")
-    data = serializers.DictField()
+    data = serializers.DictField()  # type: ignore[assignment]
 
 
 EXAMPLE = {

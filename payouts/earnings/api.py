@@ -72,7 +72,7 @@ class EarningIn(StrictSerializer):
 class EarningBatchIn(StrictSerializer):
     """Up to 1,000 earnings; each has a result of its own."""
 
-    earnings = EarningIn(many=True, min_length=1, max_length=BATCH_MAX)
+    earnings = serializers.ListField(child=EarningIn(), min_length=1, max_length=BATCH_MAX)
 
 
 class EarningResultOut(serializers.Serializer[Any]):
@@ -94,7 +94,7 @@ class EarningBatchOut(serializers.Serializer[Any]):
     accepted = serializers.IntegerField()
     duplicate = serializers.IntegerField()
     rejected = serializers.IntegerField()
-    data = EarningResultOut(many=True)
+    data = EarningResultOut(many=True)  # type: ignore[assignment]
 
 
 EXAMPLE = {

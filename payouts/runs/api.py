@@ -76,7 +76,7 @@ class EligibilityOut(serializers.Serializer[Any]):
     seller = serializers.CharField()
     on = serializers.DateField()
     livemode = serializers.BooleanField()
-    data = EligibilityRowOut(many=True)
+    data = EligibilityRowOut(many=True)  # type: ignore[assignment]
 
 
 class PayoutLineOut(serializers.Serializer[Any]):
@@ -93,7 +93,7 @@ class PayoutLineOut(serializers.Serializer[Any]):
     fee = MoneyOut(allow_null=True)
     net = MoneyOut(allow_null=True)
     amount = MoneyOut()
-    source = serializers.CharField(allow_null=True, help_text="The id of the earning, hold or earlier payout behind it.")
+    source = serializers.CharField(allow_null=True, help_text="The id of the earning, hold or earlier payout behind it.")  # type: ignore[assignment]
     recorded_at = serializers.DateTimeField()
 
 

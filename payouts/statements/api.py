@@ -53,7 +53,7 @@ class StatementLineOut(serializers.Serializer[Any]):
     text = serializers.CharField()
     order_ref = serializers.CharField(allow_blank=True)
     external_id = serializers.CharField(allow_blank=True)
-    source = serializers.CharField(allow_blank=True)
+    source = serializers.CharField(allow_blank=True)  # type: ignore[assignment]
     occurred_at = serializers.DateTimeField(allow_null=True)
     gross = MoneyOut(allow_null=True)
     fee = MoneyOut(allow_null=True)
@@ -64,7 +64,7 @@ class StatementSumOut(serializers.Serializer[Any]):
     """All lines of one kind together."""
 
     kind = serializers.CharField()
-    label = serializers.CharField()
+    label = serializers.CharField()  # type: ignore[assignment]
     count = serializers.IntegerField()
     amount = MoneyOut()
 

@@ -19,7 +19,7 @@ class StrictSerializer(serializers.Serializer[Any]):
 
     def to_internal_value(self, data: Any) -> Any:
         if isinstance(data, dict) and (unknown := set(data) - set(self.fields)):
-            message = self.error_messages["unknown_field"]
+            message = str(self.error_messages["unknown_field"])
             raise serializers.ValidationError(
                 {str(name)[:80]: [serializers.ErrorDetail(message, "unknown_field")] for name in sorted(unknown)}
             )
@@ -108,5 +108,5 @@ class ProblemOut(serializers.Serializer[Any]):
     status = serializers.IntegerField()
     detail = serializers.CharField()
     code = serializers.CharField()
-    errors = FieldErrorOut(many=True)
+    errors = FieldErrorOut(many=True)  # type: ignore[assignment]
     request_id = serializers.CharField()

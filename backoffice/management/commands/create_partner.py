@@ -11,6 +11,7 @@ from django.db import transaction
 from backoffice.kit.commands import OperatorCommand, actor_of
 from backoffice.partners.keys import SCOPES
 from backoffice.partners.operations import create_partner, issue_key
+from payouts.sellers.partnership import assign_partner
 
 
 class Command(OperatorCommand):
@@ -22,20 +23,28 @@ class Command(OperatorCommand):
         parser.add_argument("--live", action="store_true", help="a live partner, with sk_live_ keys (default: sandbox, sk_test_)")
         parser.add_argument("--label", default="first key")
         parser.add_argument("--days", type=int, metavar="N", help="the key expires after N days (default: never)")
+        parser.add_argument(
+            "--sellers", metavar="IDS", help="external ids, comma-separated, or `unassigned`: existing sellers it is to see"
+        )
         parser.add_argument("--as", dest="email", metavar="EMAIL", help="in the name of this staff member")
 
     def run(
-        self, *, name: str, scopes: str, live: bool, label: str, days: int | None, email: str | None, at: datetime, **_: Any
-    ) -> dict[str, Any]:
+        self, *, name: str, scopes: str, live: bool, label: str, days: int | None, sellers: str | None, email: str | None,
+        at: datetime, **_: Any,
+    ) -> dict[str, Any]:  # fmt: skip
         actor = actor_of(email, fallback="create_partner")
         wanted = [scope.strip() for scope in scopes.split(",") if scope.strip()]
         expires_at = None if days is None else at + timedelta(days=days)
         with transaction.atomic():
             partner = create_partner(name=name, livemode=live, actor=actor, at=at)
+            ids = None if sellers == "unassigned" else [one.strip() for one in (sellers or "").split(",") if one.strip()]
+            assigned = assign_partner(external_ids=ids, partner_id=partner.pk, actor=actor, at=at, reason="create_partner")
             key, secret = issue_key(partner_id=partner.pk, label=label, scopes=wanted, actor=actor, at=at, expires_at=expires_at)
-        return {"partner": partner.public_id, "key": key.public_id, "scopes": key.scopes, "secret": secret}
+        return {"partner": partner.public_id, "key": key.public_id, "scopes": key.scopes, "sellers": assigned, "secret": secret}
 
     def human(self, answer: dict[str, Any]) -> None:
-        self.stdout.write(f"Partner {answer['partner']}, key {answer['key']} ({', '.join(answer['scopes'])}):")
+        self.stdout.write(
+            f"Partner {answer['partner']}, key {answer['key']} ({', '.join(answer['scopes'])}), {answer['sellers']} sellers:"
+        )
         self.stdout.write(f"\n    {answer['secret']}\n")
         self.stdout.write("Keep it now: it is stored as a hash and cannot be shown again.")

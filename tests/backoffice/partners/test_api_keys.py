@@ -1,5 +1,6 @@
 """Keys, scopes and budgets of the API."""
 
+import json
 from datetime import timedelta
 
 import pytest
@@ -9,9 +10,10 @@ from backoffice.kit import clock
 from backoffice.kit.outbox import tell
 from backoffice.partners import limits, operations
 from backoffice.partners.keys import SCOPES
-from backoffice.partners.models import ApiKey
+from backoffice.partners.models import ApiKey, Partner
 from backoffice.staff.models import AuditEntry
 from tests.factories.partners import ACTOR, ApiClient, make_client, make_partner
+from tests.factories.sellers import make_seller
 
 pytestmark = pytest.mark.django_db
 
@@ -122,6 +124,20 @@ def test_create_partner_prints_the_key_once(capsys):
     secret = next(word for word in printed.split() if word.startswith("sk_test_"))
     assert ApiClient(secret).get("sellers").status_code == 200
     assert_problem(ApiClient(secret).get("earnings"), 403, "insufficient_scope")
+
+
+def test_create_partner_takes_existing_sellers_and_never_another_partners(capsys):
+    first, second = make_seller(), make_seller()
+    call_command("create_partner", "Phone Shop", "--sellers", first.external_id, "--json")
+    answer = json.loads(capsys.readouterr().out)
+    assert answer["sellers"] == 1
+    assert [one["id"] for one in ApiClient(answer["secret"]).get("sellers").json()["data"]] == [first.public_id]
+    with pytest.raises(SystemExit) as refused:
+        call_command("create_partner", "Other", "--sellers", f"{second.external_id},{first.external_id}")
+    assert refused.value.code == 1
+    assert Partner.objects.filter(name="Other").count() == 0
+    call_command("create_partner", "Rest", "--sellers", "unassigned", "--json")
+    assert json.loads(capsys.readouterr().out.splitlines()[-1])["sellers"] == 1
 
 
 # --- budgets
