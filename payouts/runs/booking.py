@@ -52,7 +52,7 @@ def post_payouts(
     """Book one posting of a template per row of `select`; return how many.
 
     `select` answers (payout_id, key, seller_id, currency, available, in_payout, debt): signed minor units, debit positive, that sum to zero; a
-    zero is no leg. The key and the content are those `ledger.post` would use. `into` names a table that takes (payout_id, posting_id).
+    zero is no leg. The postings are those `ledger.post` would make. `into` names a table that takes (payout_id, posting_id).
     """
     statement = f"""
         WITH drafts AS MATERIALIZED (
@@ -62,14 +62,7 @@ def post_payouts(
               FROM drafts d CROSS JOIN LATERAL (VALUES (1, %(_c1)s, d.available), (2, %(_c2)s, d.in_payout), (3, %(_c3)s, d.debt))
                    AS v(place, code, amount)
              WHERE v.amount <> 0),
-        prints AS (
-            SELECT d.n, md5('payout' || d.payout_id
-                            || string_agg(l.code || '|' || l.seller_id || '||' || l.currency || '|' || l.amount, ';' ORDER BY l.place)) AS print
-              FROM drafts d JOIN legs l USING (n) GROUP BY d.n, d.payout_id),
-        p AS (
-            SELECT array_agg(d.key ORDER BY n) AS keys, array_agg(f.print ORDER BY n) AS prints, array_agg(d.payout_id ORDER BY n) AS ids,
-                   count(*)::int AS size
-              FROM drafts d JOIN prints f USING (n)),
+        p AS (SELECT array_agg(key ORDER BY n) AS keys, array_agg(payout_id ORDER BY n) AS ids, count(*)::int AS size FROM drafts),
         e AS (
             SELECT array_agg(n ORDER BY n, place) AS posting, array_agg(code ORDER BY n, place) AS code,
                    array_agg(seller_id ORDER BY n, place) AS holder_id, array_agg(currency ORDER BY n, place) AS currency,
@@ -78,7 +71,7 @@ def post_payouts(
         posted AS MATERIALIZED (
             SELECT p.ids[w.ordinal] AS payout_id, w.posting_id
               FROM p CROSS JOIN e CROSS JOIN LATERAL ledger_post(
-                   array_fill(%(_template)s::text, ARRAY[p.size]), array_fill(%(_version)s::smallint, ARRAY[p.size]), p.keys, p.prints,
+                   array_fill(%(_template)s::text, ARRAY[p.size]), array_fill(%(_version)s::smallint, ARRAY[p.size]), p.keys, array_fill(''::text, ARRAY[p.size]),
                    array_fill('payout'::text, ARRAY[p.size]), p.ids, array_fill(%(_at)s::timestamptz, ARRAY[p.size]),
                    array_fill(NULL::bigint, ARRAY[p.size]), %(_actor)s, '', %(_reason)s, %(_at)s,
                    e.posting, e.code::text[], e.holder_id, array_fill(''::text, ARRAY[e.size]), e.currency::text[], e.amount) AS w

@@ -73,7 +73,10 @@ def amounts_of(run: PayoutRun) -> list[DifferenceRow]:
     """Return what a run pays each seller, as rows from nothing to the amount."""
     payouts = Payout.objects.filter(run=run).exclude(status__in=_TAKEN_OUT)
     columns = ("seller_id", "seller__public_id", "seller__external_id", "currency", "amount_minor")
-    return [DifferenceRow(*row[:4], 0, row[4]) for row in payouts.values_list(*columns).iterator(chunk_size=5_000)]
+    return [
+        DifferenceRow(seller_id, seller, external_id, currency, 0, amount)
+        for seller_id, seller, external_id, currency, amount in payouts.values_list(*columns).iterator(chunk_size=5_000)
+    ]
 
 
 def run_difference(run: PayoutRun) -> Difference | None:

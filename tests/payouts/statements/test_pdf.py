@@ -34,11 +34,11 @@ def drawn(rows=ROWS) -> bytes:
 
 def test_fifteen_hundred_rows_are_drawn_within_a_second():
     drawn([])
-    started = time.perf_counter()
+    started = time.process_time()
 
     pdf = drawn()
 
-    assert time.perf_counter() - started < 1.5
+    assert time.process_time() - started < 1
     assert pdf.startswith(b"%PDF-")
 
 
