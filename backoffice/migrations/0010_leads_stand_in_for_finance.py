@@ -10,6 +10,6 @@ def write(apps, schema_editor):
 
 
 class Migration(migrations.Migration):
-    dependencies = [("backoffice", "0008_job_runs")]
+    dependencies = [("backoffice", "0009_approval_rules")]
 
     operations = [migrations.RunPython(write, migrations.RunPython.noop)]
