@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 from django.core.management import call_command
-from django.db import connection, transaction
+from django.db import connection
 
 from backoffice.invariants import history_agrees_with_status  # noqa: F401 - the index of truths is loaded
 from backoffice.kit.invariants import TRUTHS, Verdict, check_books
 from payouts.ledger.operations import Draft, post
 from payouts.ledger.templates import Leg, platform, seller
-from tests.factories.books import AT, ROBOT, Books, open_books
+from tests.factories.books import AT, ROBOT, Books, books_in, undone
 
 pytestmark = pytest.mark.django_db
 
@@ -31,38 +31,15 @@ def _django_db_helper() -> None:
 
 @pytest.fixture(scope="module")
 def books(django_db_setup: None, django_db_blocker: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Books]:
-    from django.conf import settings
-
-    folder, before = tmp_path_factory.mktemp("books"), settings.DATA_DIR
-    with django_db_blocker.unblock():
-        settings.DATA_DIR = folder
-        forget_rails()
-        outermost = transaction.atomic()
-        outermost._from_testcase = True  # durable verbs may run in it, as in every test case's own
-        outermost.__enter__()
-        try:
-            yield open_books(folder)
-        finally:
-            transaction.set_rollback(True)
-            outermost.__exit__(None, None, None)
-            connection.close()
-            settings.DATA_DIR = before
-            forget_rails()
-
-
-def forget_rails() -> None:
-    from payouts.rails import registry
-
-    registry.register("sandbox", registry._sandbox)
-    registry.forget()
+    with django_db_blocker.unblock(), books_in(tmp_path_factory.mktemp("books")) as opened:
+        yield opened
 
 
 @pytest.fixture
 def planted(books: Books, django_db_blocker: Any) -> Iterator[Books]:
     """The small marketplace, to be spoilt: what a test does to it is undone."""
-    with django_db_blocker.unblock(), transaction.atomic():
+    with django_db_blocker.unblock(), undone():
         yield books
-        transaction.set_rollback(True)
 
 
 def spoil(*statements: str, tables: str = "", constraints: str = "") -> None:

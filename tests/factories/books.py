@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+
+from django.conf import settings
+from django.db import connection, transaction
 
 from backoffice.kit.actors import Actor, staff, system
 from backoffice.staff import audit
@@ -15,8 +20,6 @@ from payouts.earnings.importing import import_earnings
 from payouts.earnings.lines import COLUMNS
 from payouts.holds.operations import mature_earnings, place_hold
 from payouts.rails import registry
-from payouts.rails.sandbox import InProcess, SandboxRail
-from payouts.rails.sandbox_provider import SandboxProvider
 from payouts.runs.models import PayoutRun
 from payouts.runs.operations import approve_run, build_run
 from payouts.sellers.models import Seller
@@ -45,10 +48,9 @@ class Books:
 def open_books(folder: Path) -> Books:
     """Walk a few sales down the whole corridor, and leave payouts standing at several places on it.
 
-    `folder` takes the sandbox provider's memory and the bank's folder (point settings.DATA_DIR at it). Money afterwards: a payout settled on the
-    sandbox, one in a file at the bank, one submitted and not yet sent, one waiting for approval; a hold; pending sales; a rejected line.
+    `folder` takes the files; settings.DATA_DIR points at it. Money afterwards: a payout settled on the sandbox, one in a file at the bank, one
+    submitted and not yet sent, one waiting for approval; a hold; pending sales; a rejected line.
     """
-    registry.register("sandbox", lambda: SandboxRail(InProcess(SandboxProvider(folder / "sandbox.sqlite3"))))
     maker, checker = staff(make_staff("finance").pk), staff(make_staff("lead").pk)
     french, american, waiting = (
         make_seller(),
@@ -71,6 +73,35 @@ def open_books(folder: Path) -> Books:
     built = build_run(on=AT.date(), currency="CHF", actor=maker, key="books:CHF", at=AT)
     audit.seal()
     return Books(french, american, waiting, maker, checker, settled, handed_over, submitted, built)
+
+
+@contextmanager
+def books_in(folder: Path) -> Iterator[Books]:
+    """Open the books in one transaction for many tests, each of which undoes what it does; all of it is taken away afterwards."""
+    before, settings.DATA_DIR = settings.DATA_DIR, folder
+    registry.forget()
+    outermost = transaction.atomic()
+    outermost._from_testcase = True  # durable verbs may run in it, as in every test case's own
+    outermost.__enter__()
+    try:
+        yield open_books(folder)
+    finally:
+        transaction.set_rollback(True)
+        outermost.__exit__(None, None, None)
+        connection.close()
+        settings.DATA_DIR = before
+        registry.forget()
+
+
+@contextmanager
+def undone() -> Iterator[None]:
+    """Undo what a test does in opened books; durable verbs may run."""
+    inner = transaction.atomic()
+    inner._from_testcase = True
+    with inner:
+        registry.forget()
+        yield
+        transaction.set_rollback(True)
 
 
 def _pay(currency: str, maker: Actor, checker: Actor, *, send: bool = False) -> PayoutRun:
