@@ -9,9 +9,12 @@ from typing import Any
 from django.db import transaction
 
 from backoffice.kit.commands import OperatorCommand, actor_of
+from backoffice.kit.errors import InputError
 from backoffice.partners.keys import SCOPES
 from backoffice.partners.operations import create_partner, issue_key
 from payouts.sellers.partnership import assign_partner
+
+DAYS_MAX = 3_650
 
 
 class Command(OperatorCommand):
@@ -34,6 +37,8 @@ class Command(OperatorCommand):
     ) -> dict[str, Any]:  # fmt: skip
         actor = actor_of(email, fallback="create_partner")
         wanted = [scope.strip() for scope in scopes.split(",") if scope.strip()]
+        if days is not None and not 0 < days <= DAYS_MAX:
+            raise InputError(detail=f"A key lives 1 to {DAYS_MAX} days.")
         expires_at = None if days is None else at + timedelta(days=days)
         with transaction.atomic():
             partner = create_partner(name=name, livemode=live, actor=actor, at=at)
