@@ -10,6 +10,11 @@ from backoffice.kit.api.views import NotHere
 from backoffice.partners import api as partners
 from backoffice.staff import views as staff
 
+# Whose refusals a caller of the API can meet.
+API_ROOMS = (
+    "backoffice.kit.api", "backoffice.kit.idempotency", "backoffice.kit.gates", "payouts.sellers.operations", "payouts.sellers.profile",
+    "payouts.sellers.validation", "payouts.runs.building", "payouts.runs.booking", "payouts.runs.giving_back", "payouts.runs.planning",
+)  # fmt: skip
 api: list[URLPattern | URLResolver] = [
     path("", include("payouts.api_urls")),
     path("events", partners.Events.as_view()),
@@ -25,7 +30,7 @@ urlpatterns = [
     path("staff/sign-in/<str:token>/", staff.sign_in, name="staff-sign-in"),
     path("api/v1/", include(api)),
     path("api/docs/", docs.swagger),
-    path("api/docs/errors/", docs.errors),
+    path("api/docs/errors/", docs.errors, {"rooms": API_ROOMS}),
     path("healthz", health.healthz),
     path("readyz", health.readyz),
     path("metrics", health.metrics),

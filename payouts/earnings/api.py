@@ -142,6 +142,27 @@ BATCH_EXAMPLE = {
         },
     ],
 }
+# The rules of a line: single earnings are refused with them, items of a batch carry them.
+REFUSALS = [
+    "unknown_seller:422:There is no seller 'nobody'.",
+    "seller_closed:422:The seller 'shop-9' is closed.",
+    "missing_field:422:Missing: order_ref (a refund belongs to a sale).",
+    "field_too_long:422:external_id, seller and order_ref have 120 characters at most.",
+    "bad_character:422:external_id, seller or order_ref holds a character that cannot be printed.",
+    "unknown_kind:422:'gift' is not a kind: sale, refund, chargeback, chargeback_reversal, adjustment.",
+    "unknown_currency:422:'XXX' is not an ISO 4217 currency code.",
+    "amount_too_large:422:The amount is larger than any amount this system books.",
+    "negative_amount:422:gross and fee of a sale are written without a sign; its kind says the direction.",
+    "fee_exceeds_gross:422:The fee 20.00 is larger than the gross amount 10.00.",
+    "bad_timestamp:422:occurred_at 'yesterday' is not an ISO 8601 instant.",
+    "in_the_future:422:occurred_at 2999-01-01T00:00:00Z lies in the future.",
+    "differs_from_earlier:422:The same external_id came earlier with other content; what was booked stays.",
+    'not_money:422:gross is {"amount_minor": whole number, "currency": ISO 4217 code}.',
+    "currency_mismatch:422:gross and fee are of one currency.",
+    "not_a_string:422:order_ref is a string.",
+    "not_an_object:422:An earning is one JSON object.",
+    "unknown_field:422:There is no field 'net'.",
+]
 FILTERS = [
     Filter("seller", "seller__public_id", PublicId("sel")),
     Filter("kind", "kind", serializers.ChoiceField(EarningKind.choices)),
@@ -299,7 +320,7 @@ class Earnings(ApiView):
                 examples=[OpenApiExample("Batch", value=BATCH_EXAMPLE, response_only=True, status_codes=["200"])],
             )
         },
-        refusals=["unknown_seller:422:There is no seller 'nobody'."],
+        refusals=REFUSALS,
     )
     def post(self, request: Any, given: tuple[bool, list[EarningLine | BadLine]], call: Call) -> Any:
         """Send one earning, or `{"earnings": […]}` with up to 1,000. What came before with the same content is a duplicate, not an error."""

@@ -266,7 +266,7 @@ class OnePayout(ApiView):
 class PayoutLines(ApiView):
     """What a payout is made of."""
 
-    @listing(operation="list_payout_lines", scope="payouts:read", answers=PayoutLineOut, example=LINE_EXAMPLE, tag="payouts")
+    @listing(operation="list_payout_lines", scope="payouts:read", answers=PayoutLineOut, example=LINE_EXAMPLE)
     def get(self, request: Any, payout_id: str, page: Page) -> dict[str, Any]:
         """List the frozen lines of a payout in the order they were booked; their amounts add up to the payout."""
         payout = one_payout(request.user, payout_id)
@@ -286,7 +286,6 @@ class PayoutCancel(ApiView):
         example_in={"reason": "The seller asked to be paid next week."},
         example=EXAMPLE | {"status": "canceled", "status_code": "canceled"},
         status=200,
-        tag="payouts",
         refusals=["payout_on_its_way:409:This payout can no longer be cancelled: it is on its way."],
     )
     def post(self, request: Any, payout_id: str, given: Mapping[str, Any], call: Call) -> dict[str, Any]:
@@ -305,7 +304,6 @@ class PayoutEligibility(ApiView):
         answers=EligibilityOut,
         example=ELIGIBILITY_EXAMPLE,
         filters=ELIGIBILITY_FILTERS,
-        tag="payouts",
     )
     def get(self, request: Any, asked: Mapping[str, Any]) -> dict[str, Any]:
         """Tell what a run on a day would do for one seller: the amount, or the code the operator sees, and the next date."""

@@ -349,7 +349,6 @@ class SellerPayeeAccounts(ApiView):
         answers=PayeeAccountOut,
         example=PAYEE_EXAMPLE,
         filters=PAYEE_FILTERS,
-        tag="sellers",
     )
     def get(self, request: Any, seller_id: str, page: Page) -> dict[str, Any]:
         """List the versions of a seller's payee accounts, newest first; the one in use is not `superseded`."""
@@ -363,7 +362,6 @@ class SellerPayeeAccounts(ApiView):
         answers=PayeeAccountOut,
         example_in=PAYEE_IN_EXAMPLE,
         example=PAYEE_EXAMPLE,
-        tag="sellers",
         refusals=[
             "payee_unchanged:409:This is the payee account already in use; nothing was changed.",
             "invalid_iban:422:The IBAN is not valid: its check digits do not fit.",

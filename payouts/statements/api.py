@@ -130,7 +130,6 @@ class PayoutStatement(ApiView):
         scope="payouts:read",
         answers=StatementOut,
         example=EXAMPLE,
-        tag="payouts",
         more_answers={
             (200, "application/pdf"): OpenApiResponse(OpenApiTypes.BINARY, description="Found."),
             (200, "text/csv"): OpenApiResponse(OpenApiTypes.STR, description="Found."),

@@ -6,6 +6,7 @@ The page runs under a policy that allows scripts of our own origin only; Swagger
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -16,6 +17,7 @@ from django.views.decorators.http import require_safe
 from drf_spectacular.generators import SchemaGenerator
 
 from backoffice.kit.api import problems
+from backoffice.kit.api.schema import DECLARED
 from backoffice.kit.errors import Refusal
 
 PAGE_POLICY = (
@@ -44,8 +46,9 @@ def swagger(request: HttpRequest) -> HttpResponse:
 
 
 @require_safe
-def errors(request: HttpRequest) -> HttpResponse:
-    return _page(request, "api/errors.html", {"codes": error_codes()})
+def errors(request: HttpRequest, rooms: Sequence[str]) -> HttpResponse:
+    """List the codes; `rooms` are the packages whose refusals a caller of the API can meet."""
+    return _page(request, "api/errors.html", {"codes": error_codes(rooms), "favicon": static(_SIDECAR + "favicon-32x32.png")})
 
 
 def _page(request: HttpRequest, template: str, context: dict[str, Any]) -> HttpResponse:
@@ -54,16 +57,16 @@ def _page(request: HttpRequest, template: str, context: dict[str, Any]) -> HttpR
     return response
 
 
-def error_codes() -> list[dict[str, Any]]:
+def error_codes(rooms: Sequence[str]) -> list[dict[str, Any]]:
     """Return every code a caller may meet, with its status and sentence, in alphabetical order."""
-    found = {code: {"code": code, "status": status, "sentence": sentence} for code, status, sentence in _GENERAL}
+    found = {code: (status, sentence) for code, status, sentence in _GENERAL} | DECLARED
     waiting: list[type[Refusal]] = [Refusal]
     while waiting:
         kind = waiting.pop()
         waiting += kind.__subclasses__()
-        if kind.code != Refusal.code:
-            found.setdefault(kind.code, {"code": kind.code, "status": kind.http_status, "sentence": kind.sentence})
-    return [found[code] for code in sorted(found)]
+        if kind.__module__.startswith(tuple(rooms)) and "sentence" in vars(kind):
+            found[kind.code] = (kind.http_status, kind.sentence)
+    return [{"code": code, "status": found[code][0], "sentence": found[code][1]} for code in sorted(found)]
 
 
 _GENERAL = [

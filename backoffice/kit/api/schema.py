@@ -22,6 +22,10 @@ _TYPES: dict[type, Any] = {
 }
 
 
+# Code → status and sentence of every refusal that some call declares; the list of error codes is made of it.
+DECLARED: dict[str, tuple[int, str]] = {}
+
+
 class Described(AutoSchema):
     """Components named for what they are: SellerOut is Seller, SellerIn is SellerRequest."""
 
@@ -50,7 +54,7 @@ def describe(
     tag: str | None = None,
     addressed: bool | None = None,
 ) -> Callable[..., Any]:
-    """Attach the description; `refusals` are the domain's codes a caller may meet here (409, or 'code:status')."""
+    """Attach the description; `refusals` are the domain's codes a caller may meet here, as 'code:status:sentence'."""
     parameters = _parameters(filters, paged)
     if needs_key is not None:
         parameters.append(OpenApiParameter("Idempotency-Key", str, "header", required=needs_key, description=IDEMPOTENCY_KEY))
@@ -70,7 +74,7 @@ def describe(
     )
     return extend_schema(  # type: ignore[no-any-return]
         operation_id=operation,
-        tags=[tag or operation.split("_", 1)[1].split("_")[0]],
+        tags=[tag] if tag else None,
         parameters=parameters,
         request=takes if takes is not None else None,
         responses=(
@@ -141,9 +145,9 @@ def _errors(writes: bool, has_input: bool, refusals: Sequence[str]) -> dict[Any,
             ("idempotency_key_reused", "The key was used before for something else. Use a new key for a new request.")
         )
     for refusal in refusals:
-        code, _, rest = refusal.partition(":")
-        status, _, sentence = rest.partition(":")
-        found.setdefault(int(status or 409), []).append((code, sentence or "This is not possible now."))
+        code, status, sentence = refusal.split(":", 2)
+        found.setdefault(int(status), []).append((code, sentence))
+        DECLARED.setdefault(code, (int(status), sentence))
     return {
         (status, CONTENT_TYPE): OpenApiResponse(
             ProblemOut,

@@ -4,6 +4,7 @@ import pytest
 
 from backoffice.kit.api.docs import error_codes
 from backoffice.kit.idempotency import IdempotencyRecord
+from backoffice.urls import API_ROOMS
 from payouts.sellers.models import Seller
 from tests.backoffice.partners.test_api_keys import assert_problem
 from tests.factories.partners import ApiClient, make_client
@@ -138,5 +139,15 @@ def test_documents_are_public_and_run_no_inline_script(client):
 
 
 def test_error_codes_are_listed_where_problems_point():
-    codes = {one["code"] for one in error_codes()}
-    assert {"idempotency_key_required", "invalid_iban", "seller_exists", "not_found", "fraction_refused"} <= codes
+    codes = {one["code"] for one in error_codes(API_ROOMS)}
+    assert {
+        "idempotency_key_required",
+        "invalid_iban",
+        "seller_exists",
+        "not_found",
+        "fraction_refused",
+        "unknown_seller",
+    } <= codes
+    assert not {"unknown_template", "approver_is_maker"} & codes, "What only the desk can meet is not a partner's."
+    page = ApiClient("").get("/api/docs/errors/").content.decode()
+    assert all(f'id="{code}"' in page for code in codes)
