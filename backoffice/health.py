@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import hmac
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from datetime import datetime
 from typing import Any
 
 from django.conf import settings
 from django.db import Error as DatabaseFailed
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
+from django.db.models import Max
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.http import require_safe
 from kombu import Connection
+
+from backoffice.desk.models import BooksCheck
+from backoffice.kit import clock
+from backoffice.kit.ticks import JobRun
 
 logger = logging.getLogger(__name__)
 
@@ -44,7 +50,7 @@ def readyz(request: HttpRequest) -> JsonResponse:
 def _try(name: str, check: Callable[[], str]) -> str:
     try:
         return check()
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - whatever a driver raises, the answer is "not ready"
         logger.warning("not ready: %s: %s", name, type(error).__name__)
         return "does not answer"
 
@@ -108,28 +114,57 @@ def metrics(request: HttpRequest) -> HttpResponse:
         )
     try:
         rows = [(name, *_queue(query)) for name, _, query in QUEUES]
-        up = 1
+        lines = [*_exposition(rows, 1), *_books(clock.now()), *_jobs(clock.now())]
     except DatabaseFailed as error:
         logger.warning("metrics without the database: %s", type(error).__name__)
-        rows, up = [], 0
-    return HttpResponse(_exposition(rows, up), content_type="text/plain; version=0.0.4; charset=utf-8", headers=NO_STORE)
+        lines = _exposition([], 0)
+    return HttpResponse("\n".join([*lines, ""]), content_type="text/plain; version=0.0.4; charset=utf-8", headers=NO_STORE)
 
 
 def _queue(query: str) -> tuple[int, float]:
     with connection.cursor() as cursor:
         cursor.execute(
-            f"SELECT n, coalesce(extract(epoch FROM clock_timestamp() - since), 0)::float8 FROM ({query}) AS q (n, since)"
+            f"SELECT n, coalesce(extract(epoch FROM clock_timestamp() - since), 0)::float8 FROM ({query}) AS q (n, since)"  # noqa: S608 - a query of ours
         )
         count, age = cursor.fetchone()
     return count, max(0.0, age)
 
 
-def _exposition(rows: list[tuple[Any, ...]], up: int) -> str:
-    lines = ["# HELP backoffice_database_up Whether the database answered this request.", "# TYPE backoffice_database_up gauge"]
-    lines.append(f"backoffice_database_up {up}")
+def _gauge(name: str, says: str, rows: Iterable[tuple[str, Any]]) -> list[str]:
+    """Return one gauge; each row is its label (or '') and its value."""
+    shown = [f"{name}{{{label}}} {value}" if label else f"{name} {value}" for label, value in rows]
+    return [f"# HELP {name} {says}", f"# TYPE {name} gauge", *shown]
+
+
+def _exposition(rows: list[tuple[str, int, float]], up: int) -> list[str]:
     what = "; ".join(f"{name}: {says}" for name, says, _ in QUEUES)
-    lines += [f"# HELP backoffice_queue_depth How many wait. {what}.", "# TYPE backoffice_queue_depth gauge"]
-    lines += [f'backoffice_queue_depth{{queue="{name}"}} {count}' for name, count, _ in rows]
-    lines += ["# HELP backoffice_queue_age_seconds How long the oldest has waited.", "# TYPE backoffice_queue_age_seconds gauge"]
-    lines += [f'backoffice_queue_age_seconds{{queue="{name}"}} {age:.3f}' for name, _, age in rows]
-    return "\n".join(lines) + "\n"
+    return [
+        *_gauge("backoffice_database_up", "Whether the database answered this request.", [("", up)]),
+        *_gauge("backoffice_queue_depth", f"How many wait. {what}.", [(f'queue="{name}"', count) for name, count, _ in rows]),
+        *_gauge(
+            "backoffice_queue_age_seconds",
+            "How long the oldest has waited.",
+            [(f'queue="{name}"', f"{age:.3f}") for name, _, age in rows],
+        ),
+    ]
+
+
+def _books(at: datetime) -> list[str]:
+    """Tell what the latest check of the books said; checking them here would cost a minute a scrape."""
+    latest = BooksCheck.objects.order_by("-pk").first()
+    if latest is None:
+        return []
+    age = (at - latest.checked_at).total_seconds()
+    truths = [(f'number="{one["number"]}",truth="{one["name"]}"', int(one["ok"])) for one in latest.verdicts]
+    return [
+        *_gauge("backoffice_books_clean", "Whether every truth held at the latest check.", [("", int(latest.clean))]),
+        *_gauge("backoffice_books_check_age_seconds", "How long ago the books were checked.", [("", f"{age:.0f}")]),
+        *_gauge("backoffice_truth_ok", "Each truth at the latest check.", truths),
+    ]
+
+
+def _jobs(at: datetime) -> list[str]:
+    """Tell of each scheduled job how long ago it last ended well."""
+    ended = JobRun.objects.filter(ok=True).values_list("job").annotate(last=Max("finished_at")).order_by("job")
+    rows = [(f'job="{job}"', f"{(at - last).total_seconds():.0f}") for job, last in ended if last]
+    return _gauge("backoffice_job_success_age_seconds", "How long ago each scheduled job last ended well.", rows)

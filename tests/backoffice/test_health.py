@@ -1,12 +1,16 @@
 """Health: alive, ready, and the figures for monitoring."""
 
+from datetime import timedelta
+
 import pytest
 from django.db import connection
 from django.test import Client
 
 from backoffice import health
+from backoffice.desk.models import BooksCheck
 from backoffice.kit import clock
 from backoffice.kit.outbox import tell
+from backoffice.kit.ticks import JobRun
 
 pytestmark = pytest.mark.django_db
 
@@ -51,6 +55,20 @@ def test_metrics_count_what_waits_and_since_when(web):
     assert 'backoffice_queue_age_seconds{queue="runs_to_approve"} 0.000' in body
     assert "Refurb" not in body and "pay_1" not in body
     assert len([line for line in body.splitlines() if line.startswith("backoffice_queue_depth{")]) == len(health.QUEUES)
+
+
+def test_metrics_carry_the_latest_verdict_of_the_books_and_the_age_of_each_job(web):
+    at = clock.now()
+    verdicts = [{"number": 1, "name": "postings_balance", "ok": True}, {"number": 5, "name": "in_payout", "ok": False}]
+    BooksCheck.objects.create(
+        checked_at=at - timedelta(minutes=5), checked_by="system:test", clean=False, broken=1, verdicts=verdicts
+    )
+    JobRun.objects.create(job="mature", scheduled_for=at, started_at=at, finished_at=at - timedelta(seconds=90), ok=True)
+    lines = web.get("/metrics").content.decode().splitlines()
+    assert "backoffice_books_clean 0" in lines
+    assert 'backoffice_truth_ok{number="5",truth="in_payout"} 0' in lines
+    assert "backoffice_books_check_age_seconds 300" in lines
+    assert 'backoffice_job_success_age_seconds{job="mature"} 90' in lines
 
 
 def test_metrics_want_their_token_when_one_is_set(web, settings):
