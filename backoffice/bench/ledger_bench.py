@@ -6,6 +6,7 @@ import itertools
 import random
 import time
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from django.db import connection, transaction
@@ -71,8 +72,8 @@ def run(seconds_hint: int = 3, hot_entries: int = 0) -> list[dict[str, Any]]:
     for clients in (8, 16):
         count = 300 * seconds_hint // (clients // 4)
         hot, apart = measure.alternate(
-            lambda clients=clients, count=count: measure.rate(_single(accounts, hot=True), clients, count)[0],
-            lambda clients=clients, count=count: measure.rate(_single(accounts, hot=False), clients, count)[0],
+            partial(_speed, accounts, hot=True, clients=clients, count=count),
+            partial(_speed, accounts, hot=False, clients=clients, count=count),
         )
         results.append(measure.result("ledger.hot_vs_spread", hot, apart, clients=clients, rows=count * clients))
     median, ruler = measure.alternate(lambda: _batches(accounts), lambda: _plain_batches(accounts))
@@ -106,6 +107,10 @@ def _sale(key: str, seller_id: int, provider: str = "psp") -> Draft:
         provider=provider,
     )
     return Draft("sale", key, legs, "earning", 1)
+
+
+def _speed(accounts: dict[str, Any], *, hot: bool, clients: int, count: int) -> float:
+    return measure.rate(_single(accounts, hot=hot), clients, count)[0]
 
 
 def _single(accounts: dict[str, Any], hot: bool) -> Any:
@@ -180,7 +185,7 @@ def _hot_balance(accounts: dict[str, Any], entries: int) -> list[dict[str, Any]]
     roll_up(at=AT)
     roll_up(at=AT)
     hot = [measure.timed(lambda: queries.balance(accounts["clearing"])) for _ in range(200)]
-    bucket = [measure.timed(lambda n=n: queries.balance(accounts["sellers"][n + 1])) for n in range(200)]
+    bucket = [measure.timed(partial(queries.balance, accounts["sellers"][n + 1])) for n in range(200)]
     verdicts: list[Any] = []
     books = measure.timed(lambda: verdicts.extend(check_books({1, 2, 3, 8}))) / 1000
     return [

@@ -10,6 +10,7 @@ import statistics
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 from django.db import connection, transaction
@@ -37,13 +38,12 @@ def run(sellers: int = 100_000, entries: int = 10_000_000, rounds: int = 3) -> l
     before_mb = _rss_mb()
     sizes = _sizes(sellers)
     plans = {
-        currency: _median(lambda currency=currency: plan_run(on=AT.date(), at=AT, currency=currency), rounds)
+        currency: _median(partial(plan_run, on=AT.date(), at=AT, currency=currency), rounds)
         for currency in sizes
     }
     builds, rulers = {}, {}
     for currency in sizes:
-        pairs = [(_undone(lambda currency=currency: _build(currency)), _undone(lambda currency=currency: _yardstick(currency)))
-                 for _ in range(rounds)]  # fmt: skip
+        pairs = [(_undone(partial(_build, currency)), _undone(partial(_yardstick, currency))) for _ in range(rounds)]
         builds[currency], rulers[currency] = (statistics.median(column) for column in zip(*pairs, strict=True))
     loop = _undone(lambda: _loop("EUR", min(LOOPED, sizes["EUR"]))) / min(LOOPED, sizes["EUR"]) * sizes["EUR"]
 
@@ -56,7 +56,7 @@ def run(sellers: int = 100_000, entries: int = 10_000_000, rounds: int = 3) -> l
     approved = time.perf_counter() - started
 
     grown = {"plan": _growth(plans, sizes), "build": _growth(builds, sizes)}
-    shared = {"sellers": sizes["EUR"], "entries": Entry.objects.count(), "growth_1_to_100": grown, "rss_before_mb": before_mb}
+    shared: dict[str, Any] = {"sellers": sizes["EUR"], "entries": Entry.objects.count(), "growth_1_to_100": grown, "rss_before_mb": before_mb}
     return [
         measure.result("run.plan", plans["EUR"], 0, rows=sizes["EUR"], seconds_by_currency=_rounded(plans), **shared),
         measure.result("run.build", builds["EUR"], rulers["EUR"], rows=sizes["EUR"], seconds_by_currency=_rounded(builds),
@@ -161,7 +161,7 @@ def _loop(currency: str, count: int) -> None:
 def fill(sellers: int, sales: int) -> None:
     """Fill an empty database with sellers who have `sales` matured sales each, by plain SQL: a bench times what comes after."""
     small, middle = sellers // 100, sellers // 10
-    facts = {"n": sellers, "small": small, "middle": middle, "at": AT, "began": AT - timedelta(days=200)}
+    facts: dict[str, Any] = {"n": sellers, "small": small, "middle": middle, "at": AT, "began": AT - timedelta(days=200)}
     with connection.cursor() as cursor:
         for table in ("payouts_posting", "payouts_entry", "payouts_earning"):
             cursor.execute(f"ALTER TABLE {table} DISABLE TRIGGER USER")

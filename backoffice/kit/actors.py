@@ -25,7 +25,10 @@ class Actor:
         return cls(kind, ref)
 
 
-def staff(user_id: int) -> Actor:
+def staff(user_id: int | None) -> Actor:
+    """Name a member of staff; None, which is what nobody's row id is, cannot act."""
+    if user_id is None:
+        raise ValueError("Only somebody who is signed in can act.")
     return Actor("staff", str(user_id))
 
 

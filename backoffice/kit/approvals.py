@@ -151,7 +151,7 @@ def approve(
         raise ApproverIsNotAPerson()
     if str(checker) == approval.maker:
         raise ApproverIsMaker()
-    forbidden = {who: why for who, why in approval.barred} | (barred or {})
+    forbidden = dict(approval.barred) | (barred or {})
     if str(checker) in forbidden:
         raise ApproverIsBarred(why=forbidden[str(checker)])
     approval.state, approval.checker, approval.decided_at, approval.reason = (

@@ -214,7 +214,7 @@ class Node:
 def minor_of(node: Node, text: str, currency: str) -> int:
     """Turn a bank's amount into minor units; zeros beyond the currency's exponent ('8.850' EUR) are the bank's habit and harmless."""
     try:
-        whole, point, decimals = text.partition(".")
+        whole, _, decimals = text.partition(".")
         keep = exponent_of(currency)
         if len(decimals) > keep and not decimals[keep:].strip("0"):
             decimals = decimals[:keep]

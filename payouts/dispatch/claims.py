@@ -47,6 +47,7 @@ _CLAIM = """
            first_called_at = coalesce(first_called_at, clock_timestamp()),
            last_called_at = CASE WHEN called THEN last_called_at ELSE clock_timestamp() END
      WHERE id = ANY(%(orders)s)
+ RETURNING id, claim
 """
 
 
@@ -81,6 +82,7 @@ def claim_orders(*, rails: Sequence[str], limit: int, actor: Actor, at: datetime
     asked_before = set(PaymentOrder.objects.filter(pk__in=mine, called=True).values_list("pk", flat=True))
     with connection.cursor() as cursor:
         cursor.execute(_CLAIM, {"orders": mine, "lease": settings.LEASE_SECONDS})
+        claims: dict[int, uuid.UUID] = dict(cursor.fetchall())
     transition_set(
         ORDER,
         "SELECT id FROM payouts_paymentorder WHERE id = ANY(%(orders)s) AND status = 'approved' ORDER BY id",
@@ -92,7 +94,7 @@ def claim_orders(*, rails: Sequence[str], limit: int, actor: Actor, at: datetime
     failpoint("in_claim")
     deadline = started + CALL_WITHIN * settings.LEASE_SECONDS
     return [
-        Claimed(row.pk, row.claim, row.rail, instruction_for(row), row.pk in asked_before, deadline)
+        Claimed(row.pk, claims[row.pk], row.rail, instruction_for(row), row.pk in asked_before, deadline)
         for row in _with_parties(mine)
     ]
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
+from typing import TypeGuard
 
 from django.conf import settings
 from django.db import IntegrityError, connection, transaction
@@ -55,7 +56,7 @@ def record_results(
             _record_strange(one, f"It could not be recorded: {str(error).splitlines()[0][:200]}", actor or rail(one.rail), at)
 
 
-def _is_accepted(found: object) -> bool:
+def _is_accepted(found: object) -> TypeGuard[Accepted | Present]:
     return isinstance(found, Accepted) or (isinstance(found, Present) and found.status in ("accepted", "settled", "returned"))
 
 
@@ -178,7 +179,7 @@ def try_again(row: PaymentOrder, *, actor: Actor, at: datetime, reason: str) -> 
     PaymentOrder.objects.filter(pk=row.pk).update(claim=None, lease_until=None, next_try_at=None, reason=reason)
     stops = last_gate.stops_for([row.payout_id], at=at)
     try:
-        last_gate.check_approval(PayoutRun.objects.get(pk=row.payout.run_id), at=at)
+        last_gate.check_approval(PayoutRun.objects.get(payouts=row.payout_id), at=at)
     except last_gate.ApprovalNotGood as refusal:
         stops[row.payout_id] = last_gate.Stop(last_gate.HOLD, refusal.code, str(refusal))
     if stops:
@@ -199,9 +200,9 @@ def _surely_absent(order_id: int, lag_seconds: float) -> bool:
 def _ask_after_lag(order_id: int, lag_seconds: float) -> None:
     with connection.cursor() as cursor:
         cursor.execute(
-            """UPDATE payouts_paymentorder SET next_try_at = greatest(last_called_at, clock_timestamp() - %(wait)s) + %(wait)s
+            """UPDATE payouts_paymentorder SET next_try_at = greatest(last_called_at + %(wait)s * interval '1 second', clock_timestamp())
                 WHERE id = %(order)s""",
-            {"wait": timedelta(seconds=settings.LEASE_SECONDS + lag_seconds), "order": order_id},
+            {"wait": settings.LEASE_SECONDS + lag_seconds, "order": order_id},
         )
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 from functools import lru_cache
+from typing import Any
 
 from django.db import IntegrityError, connection
 
@@ -80,7 +81,7 @@ class Postings:
         if not self.keys:
             return 0
         count = len(self.keys)
-        parameters = [
+        parameters: list[Any] = [
             array(self.templates),
             array([TEMPLATES[template].version for template in self.templates]),
             array(self.keys),

@@ -103,7 +103,7 @@ class AccountAdmin(OperatorAdmin):
     )
     balance_money = money_column("Balance", amount="shown_balance")
 
-    def decorate(self, rows: list[Account]) -> None:
+    def decorate(self, rows: list[Any]) -> None:
         """Read the page's balances in one statement: materialised, or checkpoint and tail."""
         with connection.cursor() as cursor:
             cursor.execute(
@@ -253,7 +253,7 @@ def _correction(row: Any, asked: dict[str, Any]) -> dict[str, Any]:
 
 
 def _leg(code: str, holder_id: int, currency: str, amount: int) -> Leg:
-    personal = code.startswith("seller.") or code.startswith("receivable.")
+    personal = code.startswith(("seller.", "receivable."))
     return Leg(code, holder_id if personal else 0, "" if personal else "platform", currency, amount)
 
 

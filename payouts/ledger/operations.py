@@ -75,18 +75,12 @@ class Posted:
     replayed: bool
 
 
-_CALL = (
-    "SELECT ordinal, posting_id, replayed FROM ledger_post("
-    + ", ".join(
-        f"%s::{kind}"
-        for kind in (
-            ["text[]", "smallint[]", "text[]", "text[]", "text[]", "bigint[]", "timestamptz[]", "bigint[]"]
-            + ["text", "text", "text", "timestamptz"]
-            + ["int[]", "text[]", "bigint[]", "text[]", "text[]", "bigint[]"]
-        )
-    )
-    + ")"
+_KINDS = (
+    *("text[]", "smallint[]", "text[]", "text[]", "text[]", "bigint[]", "timestamptz[]", "bigint[]"),
+    *("text", "text", "text", "timestamptz"),
+    *("int[]", "text[]", "bigint[]", "text[]", "text[]", "bigint[]"),
 )
+_CALL = f"SELECT ordinal, posting_id, replayed FROM ledger_post({', '.join(f'%s::{kind}' for kind in _KINDS)})"  # noqa: S608 - of constants
 
 
 @composable
@@ -175,11 +169,11 @@ def _check(draft: Draft, actor: Actor, approver: Actor | None) -> tuple[str, int
         raise UnknownTemplate(template=draft.template)
     if template.four_eyes and (approver is None or approver == actor or not approver.is_person):
         raise FourEyesRequired(template=draft.template)
-    if draft.reverses is None and not template.codes.issuperset([leg[0] for leg in draft.legs]):
+    if draft.reverses is None and not template.codes.issuperset([leg.code for leg in draft.legs]):
         strangers = {leg.code for leg in draft.legs} - template.codes
         raise CodeNotInTemplate(template=draft.template, account=", ".join(sorted(strangers)))
     currencies = {leg[3] for leg in draft.legs}
-    if len(currencies) == 1 and sum([leg[4] for leg in draft.legs]):
+    if len(currencies) == 1 and sum([leg[4] for leg in draft.legs]) != 0:
         raise PostingDoesNotBalance(key=draft.key, currency=currencies.pop())
     for currency in currencies if len(currencies) > 1 else ():
         if sum([leg[4] for leg in draft.legs if leg[3] == currency]):
@@ -247,12 +241,13 @@ def set_floors(*, floors: Sequence[tuple[str, int, str, int]], at: datetime) -> 
 @composable
 def lock_accounts(*, holder_ids: Sequence[int], codes: Sequence[str], currencies: Sequence[str] | None = None) -> None:
     """Lock the balance rows of some holders' guarded accounts, in account order, until the transaction ends."""
+    wanted = list(currencies) if currencies else None
     with connection.cursor() as cursor:
         cursor.execute(
             """SELECT 1 FROM payouts_balance b JOIN payouts_account a ON a.id = b.account_id
                 WHERE a.holder_id = ANY(%s) AND a.code = ANY(%s) AND (%s::text[] IS NULL OR a.currency = ANY(%s))
                 ORDER BY b.account_id FOR UPDATE OF b""",
-            [list(holder_ids), list(codes), currencies and list(currencies), currencies and list(currencies)],
+            [list(holder_ids), list(codes), wanted, wanted],
         )
 
 

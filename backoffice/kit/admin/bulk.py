@@ -21,7 +21,7 @@ from backoffice.kit.ids import new_id, prefix_of
 ROWS_MAX = 500
 
 
-def preview_action(one: Button) -> Callable[[Any, HttpRequest, QuerySet[Any]], HttpResponse]:
+def preview_action(one: Button) -> Callable[[Any, HttpRequest, QuerySet[Any]], HttpResponse | None]:
     """Return the list's action: it shows, and does nothing."""
 
     def action(model_admin: Any, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponse | None:

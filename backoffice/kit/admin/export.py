@@ -117,7 +117,7 @@ def respond(
         return response
     file = tempfile.NamedTemporaryFile(suffix=".xlsx")  # noqa: SIM115 - the response closes it
     write_xlsx(file.name, columns, fetched)
-    response = FileResponse(open(file.name, "rb"), as_attachment=True, filename=f"{name}.xlsx")  # noqa: SIM115 - as above
+    response = FileResponse(Path(file.name).open("rb"), as_attachment=True, filename=f"{name}.xlsx")  # noqa: SIM115 - as above
     file.close()
     return response
 

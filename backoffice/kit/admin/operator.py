@@ -204,7 +204,7 @@ class OperatorAdmin(ModelAdmin):
                 | ({} if one.lazy else {"table": one.table(row, Look(request.user))})
                 for one in shown
             ],
-            "timeline": [self._moment(row, change) for change in reversed(timeline)],
+            "timeline": [self._moment(self.machine, row, change) for change in reversed(timeline)] if self.machine else [],
             "has_timeline": self.machine is not None,
             "refresh_seconds": 3 if self.machine and getattr(row, self.machine.column) in self.refresh_while else 0,
         } | (extra_context or {})
@@ -247,10 +247,9 @@ class OperatorAdmin(ModelAdmin):
             return []
         return list(states.timeline(self.machine, row.pk).order_by("-id")[:TIMELINE_ROWS])[::-1]
 
-    def _moment(self, row: Any, change: states.StateChange) -> dict[str, Any]:
-        assert self.machine is not None
+    def _moment(self, machine: states.StateMachine, row: Any, change: states.StateChange) -> dict[str, Any]:
         return {
-            "state": display.state_of(self.machine.states, change.to_state),
+            "state": display.state_of(machine.states, change.to_state),
             "who": row.people.get(change.actor, change.actor),
             "at": display.instant(change.at),
             "reason": change.reason,

@@ -25,7 +25,7 @@ class Table:
     """Rows of cells under columns. `older` is the cursor of the next rows, None at the end."""
 
     columns: Sequence[Column]
-    rows: list[Sequence[Any]]
+    rows: Sequence[Sequence[Any]]
     empty: str = "Nothing here yet."
     older: int | None = None
     older_label: str = "Older"
