@@ -135,7 +135,10 @@ def a_stored_balance_is_moved(_: Books) -> None:
 
 @corrupts("balances_equal_entries")
 def a_stored_balance_is_lost(_: Books) -> None:
-    spoil("DELETE FROM payouts_balance WHERE account_id = (SELECT id FROM payouts_account WHERE code = 'bank.cash' LIMIT 1)")
+    spoil(
+        "DELETE FROM payouts_balance WHERE account_id = (SELECT id FROM payouts_account WHERE code = 'bank.cash' LIMIT 1)",
+        tables="payouts_balance",
+    )
 
 
 @corrupts("checkpoints_equal_entries")
@@ -301,7 +304,9 @@ def a_posting_names_a_template_nobody_knows(_: Books) -> None:
 @corrupts("postings_have_actor_and_template")
 def a_correction_has_one_pair_of_eyes(_: Books) -> None:
     spoil(
-        "UPDATE payouts_posting SET template = 'adjustment', approver = actor WHERE template = 'hold'", tables="payouts_posting"
+        "UPDATE payouts_posting SET template = 'adjustment', approver = actor WHERE template = 'hold'",
+        tables="payouts_posting",
+        constraints="payouts_posting.posting_by_two",
     )
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from django.db import IntegrityError, connection, transaction
 
-from backoffice.kit.approvals import Approval
+from backoffice.kit.approvals import Approval, request_approval
 from backoffice.kit.idempotency import KeyReused
 from backoffice.kit.outbox import Event
 from backoffice.kit.states import timeline
@@ -200,7 +200,9 @@ def test_the_checker_of_an_approved_payout_is_frozen_and_payouts_stay():
 def test_an_approval_for_other_content_frees_nothing():
     make_approved_run(sellers=1)
     run = make_run(sellers=2)
-    Approval.objects.filter(subject=run.public_id).update(state="approved", checker="staff:99", content_hash="0" * 64)
+    request_approval(action="payout_run", subject=run.public_id, content_hash="0" * 64, shown={}, maker=MAKER, at=AT)
+    asked = Approval.objects.filter(subject=run.public_id, state="requested")
+    asked.update(state="approved", checker="staff:99", decided_at=AT)
 
     assert "for this content" in tamper(
         "UPDATE payouts_payout SET status = 'approved', checker = 'staff:99' WHERE run_id = %(id)s", id=run.pk
