@@ -41,7 +41,7 @@ _LEDGER = ["account", "balance", "posting", "entry", "checkpoint", "horizon", "p
 _SELLERS = ["seller", "payeeaccount", "tier", "minimumpayout"]
 _EARNINGS = ["earning", "earningimport", "rejectedline", "hold", "reserveplan"]
 _PAYOUTS = ["payoutrun", "payout", "runskip", "paymentorder", "railfile", "bankfile", "bankstatement", "bankfileentry"]
-_AROUND = ["partner", "apikey", "event", "approval", "statechange", "bookscheck"]
+_AROUND = ["partner", "apikey", "event", "approval", "statechange", "bookscheck", "jobrun"]
 _ALL_PAYOUTS = [*_LEDGER, *_SELLERS, *_EARNINGS, *_PAYOUTS]
 # Internals nobody looks at: IdempotencyRecord, EventConsumption, LoginAttempt, SignInLink.
 
