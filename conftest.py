@@ -122,7 +122,8 @@ def _comment(write: str | None = None) -> str:
 
 def _migrations_digest() -> str:
     digest = hashlib.sha256()
-    for path in sorted(CHECKOUT.glob("*/**/migrations/*.py")):
-        if ".venv" not in path.parts:
+    # the wings only: a data folder in the checkout changes while it is walked
+    for pattern in ("*/migrations/*.py", "backoffice/*/*.sql", "payouts/*/*.sql"):
+        for path in sorted(CHECKOUT.glob(pattern)):
             digest.update(path.read_bytes())
     return digest.hexdigest()
