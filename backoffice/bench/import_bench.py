@@ -73,7 +73,7 @@ def _open_sellers() -> None:
 
 def _write(path: Path, rows: int) -> None:
     """Write sales of random sellers and, for some, their refund a little later in the file."""
-    chooser = random.Random(2017)  # noqa: S311 - a benchmark
+    chooser = random.Random(2017)
     waiting: list[tuple[int, int, int]] = []
     with path.open("w") as file:
         file.write(",".join(COLUMNS) + "\n")

@@ -150,6 +150,7 @@ def _commit_batch(job: EarningImport, batch: Batch, *, actor: Actor, at: datetim
             with transaction.atomic():
                 _book_batch(job, batch, actor=actor, at=at, create_sellers=create_sellers)
                 failpoint("import_before_commit")
+            job.lines_done += len(batch)
             break
         except OperationalError as error:
             if attempt == BATCH_TRIES or not isinstance(error.__cause__, DeadlockDetected | SerializationFailure):
@@ -176,7 +177,6 @@ def _book_batch(job: EarningImport, batch: Batch, *, actor: Actor, at: datetime,
     )
     if not moved:
         raise ImportIsRunning(name=job.file_name)
-    transaction.on_commit(lambda: setattr(job, "lines_done", fresh.lines_done + len(batch)))
 
 
 def _add(totals: Totals, more: Totals) -> None:

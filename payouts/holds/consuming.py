@@ -38,7 +38,7 @@ def use(uses: Sequence[ReserveUse], actor: Actor, at: datetime) -> None:
     by_sale: dict[int | None, list[Hold]] = {}
     for hold in holds:
         by_sale.setdefault(hold.earning_id, []).append(hold)
-    emptied: dict[str, list[int]] = {}
+    emptied: dict[ReleaseReason, list[int]] = {}
     for one in uses:
         why = ReleaseReason.CONSUMED_BY_REFUND if one.by_kind != EarningKind.CHARGEBACK else ReleaseReason.CONSUMED_BY_DISPUTE
         left = one.amount_minor
@@ -48,14 +48,14 @@ def use(uses: Sequence[ReserveUse], actor: Actor, at: datetime) -> None:
                 left -= part
                 hold.remaining_minor -= part
                 if not hold.remaining_minor:
-                    hold.release_reason, hold.released_at = why, at
+                    hold.release_reason, hold.released_at = str(why), at
                     emptied.setdefault(why, []).append(hold.pk)
         if left:
             raise AssertionError(f"{left} more was taken from the reserve of earning {one.earning_id} than it held.")
     Hold.objects.bulk_update(holds, ["remaining_minor", "release_reason", "released_at"], batch_size=1_000)
-    for why, ids in emptied.items():
+    for reason, ids in emptied.items():
         transition_set(
-            HOLD, "SELECT unnest(%(ids)s::bigint[]) AS id", {"ids": ids}, HoldState.CONSUMED, actor=actor, at=at, code=why
+            HOLD, "SELECT unnest(%(ids)s::bigint[]) AS id", {"ids": ids}, HoldState.CONSUMED, actor=actor, at=at, code=reason
         )
 
 

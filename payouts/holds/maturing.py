@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 from django.db import connection, transaction
@@ -137,9 +137,11 @@ class Plan:
         return max(0, min(share, room_minor))
 
     def ends(self, available_at: datetime) -> datetime:
-        if self.row.kind == PlanKind.ROLLING:
+        if (
+            self.row.kind == PlanKind.ROLLING or self.row.release_on is None
+        ):  # create_reserve_plan refuses fixed ones without a day
             return available_at + timedelta(days=self.row.days)
-        return datetime.combine(self.row.release_on, time.min, UTC)
+        return datetime.combine(self.row.release_on or date.max, time.min, UTC)
 
 
 def _plans(seller_ids: Sequence[int]) -> dict[tuple[int, str], list[Plan]]:
