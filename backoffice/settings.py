@@ -119,6 +119,7 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 AUTHENTICATION_BACKENDS = ["backoffice.staff.backends.LockOutBackend"]
 LOGIN_URL = "/admin/login/"
+LOGIN_REDIRECT_URL = "/admin/"
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_AGE = 12 * 3600
@@ -164,6 +165,10 @@ BANK_PROFILE = env("BANK_PROFILE", default="generic-sepa")
 LEASE_SECONDS = env.float("LEASE_SECONDS", default=60.0)
 RAIL_BY_CURRENCY = env.dict("RAIL_BY_CURRENCY", default={"EUR": "sepa"})
 DEFAULT_RAIL = env("DEFAULT_RAIL", default="sandbox")
+# The sandbox rail's provider: empty is a file in the data folder, a URL is a process of its own. The lag is how long an accepted payment may
+# stay invisible to its look-up.
+SANDBOX_PROVIDER_URL = env("SANDBOX_PROVIDER_URL", default="")
+SANDBOX_VISIBILITY_LAG_SECONDS = env.float("SANDBOX_VISIBILITY_LAG_SECONDS", default=0.0)
 BANK_FILE_MAX_BYTES = env.int("BANK_FILE_MAX_BYTES", default=50 * 1024 * 1024)
 
 # --- queues -------------------------------------------------------------------------------------------------------------

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import logging
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 
 from django.conf import settings
-from django.db import connection
+from django.db import IntegrityError, connection
 
 from backoffice.kit.actors import rail
+from backoffice.kit.errors import Refusal
 from backoffice.kit.transactions import durable
 from payouts.dispatch.models import PaymentOrder
-from payouts.dispatch.outcomes import Outcome, Told, apply_outcomes
+from payouts.dispatch.outcomes import Effect, Outcome, Told, apply_outcomes
 from payouts.dispatch.states import OrderStatus
 from payouts.rails import registry
 from payouts.rails.port import LookUp, Present, Unknown
+
+logger = logging.getLogger(__name__)
+SWEEPER = rail("sweeper")
+CHUNK, AT_ONCE = 100, 8
 
 # A settled order is asked about until its return window closes, this often; one not yet settled once a lease.
 COMPLETED_EVERY_SECONDS = 3600
@@ -42,14 +50,39 @@ def ask_about_sent(*, at: datetime, limit: int = 1_000) -> dict[str, int]:
         }
         cursor.execute(_DUE, facts)
         due = cursor.fetchall()
-    counts: dict[str, int] = {}
-    for order_id, rail_name, key, status in due:
-        told = _told(registry.call_rail(rail_name).look_up(key), order_id, status, at)
-        if told is not None:
-            effects = apply_outcomes([told], actor=rail(rail_name), at=at)
-            name = f"{told.told}_{effects[order_id]}" if effects[order_id] != "applied" else str(told.told)
-            counts[name] = counts.get(name, 0) + 1
-    return counts
+    counts: Counter[str] = Counter()
+    for start in range(0, len(due), CHUNK):
+        chunk = due[start : start + CHUNK]
+        with ThreadPoolExecutor(max_workers=AT_ONCE, thread_name_prefix="asking") as pool:
+            answers = list(pool.map(_ask, chunk))
+        told = [outcome for row, found in zip(chunk, answers, strict=True) if (outcome := _told(found, row[0], row[3], at))]
+        for outcome, effect in _apply(told, at):
+            counts[f"{outcome.told}_{effect}" if effect != Effect.APPLIED else str(outcome.told)] += 1
+    return dict(counts)
+
+
+def _ask(row: tuple[int, str, str, str]) -> LookUp:
+    """Ask one question; threads touch no database."""
+    order_id, rail_name, key, _ = row
+    try:
+        return registry.call_rail(rail_name).look_up(key)
+    except Exception as problem:
+        logger.exception("order %s: the rail %s could not be asked", order_id, rail_name, exc_info=False)
+        return Unknown(f"The question failed ({type(problem).__name__}).")
+
+
+def _apply(told: list[Outcome], at: datetime) -> list[tuple[Outcome, Effect]]:
+    """Book a chunk together; where one of them cannot be booked, each for itself."""
+    try:
+        effects = apply_outcomes(told, actor=SWEEPER, at=at)
+    except (Refusal, IntegrityError):
+        effects = {}
+        for outcome in told:
+            try:
+                effects |= apply_outcomes([outcome], actor=SWEEPER, at=at)
+            except (Refusal, IntegrityError):
+                logger.exception("what the rail says about order %s could not be booked; asked again later", outcome.order_id)
+    return [(outcome, effects[outcome.order_id]) for outcome in told if outcome.order_id in effects]
 
 
 def _told(found: LookUp, order_id: int, status: str, at: datetime) -> Outcome | None:

@@ -25,6 +25,7 @@ from payouts.dispatch.orders import instruction_for, request_hash
 from payouts.dispatch.states import ORDER, OrderStatus
 from payouts.dispatch.submitting import cancel_order, stop_payouts
 from payouts.rails.port import Instruction
+from payouts.runs.models import PayoutRun
 
 declare("in_claim", "claimed")
 
@@ -108,10 +109,11 @@ def _stop(fresh: dict[int, PaymentOrder], actor: Actor, at: datetime) -> set[int
     """Take out what may not leave: own reasons, the gate, an approval that no longer holds, a row that is not what was approved."""
     by_payout = {order.payout_id: order for order in fresh.values()}
     stops = last_gate.stops_for(sorted(by_payout), at=at) if by_payout else {}
+    runs = {order.payout.run_id: _approval_problem(order.payout.run, at) for order in by_payout.values()}
     for payout_id, order in by_payout.items():
-        broken = _broken(order, at)
-        if broken is not None:
-            stops[payout_id] = broken
+        problem = runs[order.payout.run_id] or _altered(order)
+        if problem is not None:
+            stops[payout_id] = problem
     for payout_id, stop in stops.items():
         cancel_order(by_payout[payout_id].pk, stop.code, stop.reason, actor=actor, at=at)
     if stops:
@@ -119,16 +121,20 @@ def _stop(fresh: dict[int, PaymentOrder], actor: Actor, at: datetime) -> set[int
     return {by_payout[payout_id].pk for payout_id in stops}
 
 
-def _broken(order: PaymentOrder, at: datetime) -> Stop | None:
-    if order.payout.run is None:
+def _approval_problem(run: PayoutRun | None, at: datetime) -> Stop | None:
+    if run is None:
         return Stop(last_gate.HOLD, "approval_not_good", "The payout belongs to no run.")
     try:
-        last_gate.check_approval(order.payout.run, at=at)
+        last_gate.check_approval(run, at=at)
     except last_gate.ApprovalNotGood as refusal:
         return Stop(last_gate.HOLD, refusal.code, str(refusal))
-    if request_hash(order) != order.request_hash:
-        return Stop(last_gate.HOLD, "order_altered", "The order is not what was made from the approved payout.")
     return None
+
+
+def _altered(order: PaymentOrder) -> Stop | None:
+    if request_hash(order) == order.request_hash:
+        return None
+    return Stop(last_gate.HOLD, "order_altered", "The order is not what was made from the approved payout.")
 
 
 def claim(*, rails: Sequence[str], limit: int, actor: Actor, at: datetime) -> list[Claimed]:

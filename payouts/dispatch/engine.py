@@ -62,8 +62,8 @@ class Engine:
 
     def act_all(self, claimed: Sequence[Claimed]) -> list[tuple[Claimed, Result]]:
         """Act on a wave at the same time; threads touch no database."""
-        if len(claimed) == 1:
-            return [(claimed[0], self.act(claimed[0]))]
+        if len(claimed) < 2:
+            return [(one, self.act(one)) for one in claimed]
         with ThreadPoolExecutor(max_workers=len(claimed), thread_name_prefix="dispatch") as pool:
             return list(zip(claimed, pool.map(self.act, claimed), strict=True))
 

@@ -110,8 +110,7 @@ class SandboxRail:
     def from_settings(cls) -> SandboxRail:
         from django.conf import settings
 
-        url = getattr(settings, "SANDBOX_PROVIDER_URL", "")
-        lag = getattr(settings, "SANDBOX_VISIBILITY_LAG_SECONDS", 0.0)
+        url, lag = settings.SANDBOX_PROVIDER_URL, settings.SANDBOX_VISIBILITY_LAG_SECONDS
         timeout = min(5.0, settings.LEASE_SECONDS / 3)
         if url:
             return cls(OverHttp(url, timeout), visibility_lag_seconds=lag, timeout_seconds=timeout)
