@@ -91,10 +91,13 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
     groups = []
     for title, items in NAVIGATION:
         shown = [
-            {"title": name, "icon": icon, "link": reverse(url)}
+            {"title": name, "icon": icon, "link": reverse(url), "active": False}
             for name, icon, url, needs in items
             if not needs or request.user.has_perm(needs)
         ]
         if shown:
             groups.append({"title": title, "items": shown, "separator": False, "collapsible": False})
+    here = [item for group in groups for item in group["items"] if request.path.startswith(str(item["link"]))]
+    if here:
+        max(here, key=lambda item: len(str(item["link"])))["active"] = True
     return groups

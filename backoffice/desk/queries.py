@@ -43,6 +43,7 @@ class QueueLine:
     address: str
     help_text: str
     tone: str
+    always_help: bool = False
 
 
 def queue_lines(user: Any, at: datetime) -> list[QueueLine]:
@@ -51,7 +52,9 @@ def queue_lines(user: Any, at: datetime) -> list[QueueLine]:
     for one in sorted(QUEUES, key=lambda q: q.order):
         if user.has_perm(one.permission):
             count, oldest = one.measure(at)
-            lines.append(QueueLine(one.title, count, display.age(oldest, at) if count else "", one.address(), one.help_text, one.tone))
+            lines.append(
+                QueueLine(one.title, count, display.age(oldest, at) if count else "", one.address(), one.help_text, one.tone)
+            )
     if user.has_perm("backoffice.view_bookscheck"):
         lines.append(_truths(at))
     return sorted(lines, key=lambda line: line.count == 0)
@@ -61,11 +64,11 @@ def _truths(at: datetime) -> QueueLine:
     last = BooksCheck.objects.order_by("-id").first()
     if last is None:
         return QueueLine(
-            "Truths broken", 0, "", display.list_url(BooksCheck), "The books have not been checked here yet.", "warn"
+            "Truths broken", 0, "", display.list_url(BooksCheck), "The books have not been checked here yet.", "warn", True
         )
     said = f"Checked {display.age(last.checked_at, at)} ago."
     help_text = said if last.clean else f"{said} Stop paying out and call whoever runs this system."
-    return QueueLine("Truths broken", last.broken, "", display.page_of(last) or "", help_text, "bad")
+    return QueueLine("Truths broken", last.broken, "", display.page_of(last) or "", help_text, "bad", True)
 
 
 def owed_to_sellers() -> list[Figure]:
@@ -87,11 +90,16 @@ def owed_to_sellers() -> list[Figure]:
 
 def in_flight() -> Figure:
     """Return what stands in open payouts, by currency."""
-    sums = Payout.objects.filter(status__in=OPEN_STATES).values("currency").annotate(total=Sum("amount_minor")).order_by("currency")
+    sums = (
+        Payout.objects.filter(status__in=OPEN_STATES).values("currency").annotate(total=Sum("amount_minor")).order_by("currency")
+    )
     states = ",".join(str(state) for state in OPEN_STATES)
     return Figure(
         "In flight",
-        [(display.money(s["total"], s["currency"]), display.list_url(Payout, status__in=states, currency=s["currency"])) for s in sums],
+        [
+            (display.money(s["total"], s["currency"]), display.list_url(Payout, status__in=states, currency=s["currency"]))
+            for s in sums
+        ],
     )
 
 
@@ -105,7 +113,10 @@ def paid_this_week(at: datetime) -> Figure:
     return Figure(
         "Paid this week",
         [
-            (display.money(s["total"], s["currency"]), display.list_url(Payout, status="paid", paid_at__gte=since, currency=s["currency"]))
+            (
+                display.money(s["total"], s["currency"]),
+                display.list_url(Payout, status="paid", paid_at__gte=since, currency=s["currency"]),
+            )
             for s in sums
         ],
     )

@@ -67,7 +67,12 @@ def find_anything(request: HttpRequest, term: str) -> list[SearchResult]:
 def _result(row: models.Model, address: str) -> SearchResult:
     kind = str(row._meta.verbose_name).capitalize()
     icons = {Seller: "storefront", Payout: "payments", PaymentOrder: "outbox", Earning: "sell"}
-    return SearchResult(title=str(row), description=f"{kind} {getattr(row, 'public_id', '')}".strip(), link=address, icon=icons.get(type(row), "tag"))
+    return SearchResult(
+        title=str(row),
+        description=f"{kind} {getattr(row, 'public_id', '')}".strip(),
+        link=address,
+        icon=icons.get(type(row), "tag"),
+    )
 
 
 def _ids(user: Any, text: str) -> Iterable[models.Model]:
@@ -87,7 +92,9 @@ def _references(user: Any, text: str) -> Iterable[models.Model]:
 
 def _numbers(user: Any, text: str) -> Iterable[models.Model]:
     plain = "".join(text.split()).upper()
-    if not user.has_perm("payouts.view_payeeaccount") or not (8 <= len(plain) <= 34 and plain.isalnum() and any(c.isdigit() for c in plain)):
+    if not user.has_perm("payouts.view_payeeaccount") or not (
+        8 <= len(plain) <= 34 and plain.isalnum() and any(c.isdigit() for c in plain)
+    ):
         return []
     return find_payee_by_number(plain)
 

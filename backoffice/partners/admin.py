@@ -7,7 +7,7 @@ from typing import Any
 from django import forms
 from django.contrib import admin
 from django.db.models import Q
-from unfold.widgets import UnfoldAdminCheckboxSelectMultiple
+from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
 from backoffice.kit import clock
 from backoffice.kit.admin import (
@@ -24,8 +24,8 @@ from backoffice.kit.admin import (
     person_column,
 )
 from backoffice.partners import operations
-from backoffice.partners.models import ApiKey, Partner
 from backoffice.partners.keys import SCOPES
+from backoffice.partners.models import ApiKey, Partner
 
 
 def _keys(partner: Partner, look: Look) -> Table:
@@ -59,7 +59,7 @@ def _scopes_field() -> forms.Field:
     return forms.MultipleChoiceField(
         label="Scopes",
         choices=[(scope, f"{scope}: {says}") for scope, says in SCOPES.items()],
-        widget=UnfoldAdminCheckboxSelectMultiple(),
+        widget=UnfoldAdminCheckboxSelectMultipleWidget(),
         help_text="Give what is needed, no more.",
     )
 
@@ -167,7 +167,11 @@ class ApiKeyAdmin(OperatorAdmin):
             arguments=lambda row, asked: {"key_id": row.pk, "reason": asked["reason"]},
             when=lambda row: row.revoked_at is None,
             fields=lambda row: {"reason": fields.reason()},
-            effect=lambda row: [("Key", f"{row.prefix}…"), ("Partner", row.partner.name), ("Last used", display.instant(row.last_used_at))],
+            effect=lambda row: [
+                ("Key", f"{row.prefix}…"),
+                ("Partner", row.partner.name),
+                ("Last used", display.instant(row.last_used_at)),
+            ],
             explain="The next request with it is refused. It cannot be brought back.",
             danger=True,
             done="Revoked.",

@@ -32,7 +32,6 @@ from backoffice.kit.admin import (
     queue,
     state_column,
 )
-from backoffice.kit.money import Money
 from backoffice.staff import audit
 from payouts.ledger.models import Account
 from payouts.ledger.queries import seller_buckets
@@ -41,8 +40,15 @@ from payouts.sellers.models import EntityType, MinimumPayout, NameCheck, PayeeAc
 from payouts.sellers.queries import debt_limit_minor, find_payee_by_number, minimum_payout_minor
 from payouts.sellers.states import PAYEE, SELLER, PayeeStatus, SellerStatus
 
-BUCKETS = ("pending", "available", "reserved", "in_payout", "advance", "debt", "total")
-_ACCOUNT_OF = {"debt": "receivable.seller_debt"}
+BUCKETS = {
+    "pending": "Pending",
+    "available": "Available",
+    "reserved": "Reserved",
+    "in_payout": "In payout",
+    "advance": "Advance, to be repaid",
+    "debt": "Debt beyond the limit",
+    "total": "Total",
+}
 
 
 def cooling_off(at: datetime) -> QuerySet[PayeeAccount]:
@@ -65,21 +71,19 @@ queue(
 
 
 def _balances(seller: Seller, look: Look) -> Table:
-    found = seller_buckets([seller.pk])
-    accounts = dict(Account.objects.filter(holder_id=seller.pk, holder="").values_list("pk", "code"))
-    rows = []
-    for (_, currency), buckets in sorted(found.items()):
-        cells = [display.money(buckets[name], currency) for name in BUCKETS]
-        limit = debt_limit_minor(seller.tier, currency, seller.debt_limit_minor if currency == seller.currency else None)
-        least = minimum_payout_minor(currency, seller.country)
-        rows.append([*cells, display.money(limit, currency), display.money(least, currency)])
-    links = [("Ledger accounts of this seller", display.list_url(Account, holder_id=seller.pk))] if accounts else []
-    titles = ("Pending", "Available", "Reserved", "In payout", "Advance", "Debt beyond the limit", "Total", "Debt limit", "Minimum payout")
+    """Show every bucket, one row each, one column a currency: they add up to the total by construction."""
+    found = {currency: buckets for (_, currency), buckets in sorted(seller_buckets([seller.pk]).items())}
+    rows = [(BUCKETS[name], *(display.money(found[currency][name], currency) for currency in found)) for name in BUCKETS]
+    own = {currency: seller.debt_limit_minor if currency == seller.currency else None for currency in found}
+    limits = [display.money(debt_limit_minor(seller.tier, currency, own[currency]), currency) for currency in found]
+    least = [display.money(minimum_payout_minor(currency, seller.country), currency) for currency in found]
     return Table(
-        [Column(title, money=True) for title in titles],
-        rows,
+        [Column("Bucket"), *(Column(currency, money=True) for currency in found)],
+        [*rows, ("May fall below zero by", *limits), ("Minimum payout", *least)] if found else [],
         empty="No money has moved for this seller yet.",
-        links=links if look.user.has_perm("payouts.view_account") else [],
+        links=[("Ledger accounts of this seller", display.list_url(Account, holder_id=seller.pk))]
+        if look.user.has_perm("payouts.view_account")
+        else [],
     )
 
 
@@ -106,7 +110,9 @@ def _payees(seller: Seller, look: Look) -> Table:
     )
 
 
-def _status_button(name: str, label: str, to: SellerStatus, states: tuple[SellerStatus, ...], explain: str, *, danger: bool = False) -> Button:
+def _status_button(
+    name: str, label: str, to: SellerStatus, states: tuple[SellerStatus, ...], explain: str, *, danger: bool = False
+) -> Button:
     return Button(
         name=name,
         label=label,
@@ -284,7 +290,17 @@ def _schedule(seller: Seller) -> str:
 
 @admin.register(PayeeAccount)
 class PayeeAccountAdmin(OperatorAdmin):
-    list_display = ("masked_shown", "seller_shown", "currency", "version", "state_shown", "name_check_shown", "by", "since", "cool_off")
+    list_display = (
+        "masked_shown",
+        "seller_shown",
+        "currency",
+        "version",
+        "state_shown",
+        "name_check_shown",
+        "by",
+        "since",
+        "cool_off",
+    )
     list_filter = (("status", ChoicesDropdownFilter), ("name_check", ChoicesDropdownFilter))
     list_select_related = ("seller",)
     actor_fields = ("created_by",)
@@ -304,7 +320,9 @@ class PayeeAccountAdmin(OperatorAdmin):
             arguments=lambda row, asked: {"payee_account_id": row.pk, **asked},
             when=lambda row: row.status != PayeeStatus.SUPERSEDED,
             fields=lambda row: {
-                "status": fields.choice("State", [pair for pair in PayeeStatus.choices if pair[0] not in (PayeeStatus.SUPERSEDED, row.status)]),
+                "status": fields.choice(
+                    "State", [pair for pair in PayeeStatus.choices if pair[0] not in (PayeeStatus.SUPERSEDED, row.status)]
+                ),
                 "code": fields.text("Bank's code", "Such as AC04, if a bank gave one.", required=False, max_length=20),
                 "reason": fields.reason(),
             },
@@ -319,7 +337,9 @@ class PayeeAccountAdmin(OperatorAdmin):
             permission="payouts.change_payee",
             arguments=lambda row, asked: {"payee_account_id": row.pk, **asked},
             when=lambda row: row.status != PayeeStatus.SUPERSEDED,
-            fields=lambda row: {"result": fields.choice("Result", [pair for pair in NameCheck.choices if pair[0] != NameCheck.NOT_CHECKED])},
+            fields=lambda row: {
+                "result": fields.choice("Result", [pair for pair in NameCheck.choices if pair[0] != NameCheck.NOT_CHECKED])
+            },
             effect=lambda row: [("Account", row.masked), ("Seller", row.seller.legal_name)],
             explain="A holder whose name does not match is not paid.",
             done="Recorded.",
@@ -398,7 +418,11 @@ class LeadEdits(ModelAdmin):
         return False
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
-        before = dict(type(obj).objects.filter(pk=obj.pk).values(*form.changed_data).first() or {}) if change and form.changed_data else {}
+        before = (
+            dict(type(obj).objects.filter(pk=obj.pk).values(*form.changed_data).first() or {})
+            if change and form.changed_data
+            else {}
+        )
         super().save_model(request, obj, form, change)
         after = {name: getattr(obj, name) for name in form.changed_data}
         audit.record(
@@ -429,5 +453,3 @@ class MinimumPayoutAdmin(LeadEdits):
     @admin.display(description="Country")
     def country_shown(self, row: MinimumPayout) -> str:
         return row.country or "any"
-
-
