@@ -157,7 +157,7 @@ def _books(at: datetime) -> list[str]:
     age = (at - latest.checked_at).total_seconds()
     truths = [(f'number="{one["number"]}",truth="{one["name"]}"', int(one["ok"])) for one in latest.verdicts]
     return [
-        *_gauge("backoffice_books_clean", "Whether every truth held at the latest check.", [("", int(latest.clean))]),
+        *_gauge("backoffice_books_clean", "Whether every truth held at the latest check.", [("", int(latest.is_clean))]),
         *_gauge("backoffice_books_check_age_seconds", "How long ago the books were checked.", [("", f"{age:.0f}")]),
         *_gauge("backoffice_truth_ok", "Each truth at the latest check.", truths),
     ]

@@ -87,7 +87,7 @@ def _roll_up(at: datetime) -> Any:
 def _check_books(at: datetime) -> Any:
     from backoffice.desk.operations import check_books_now
 
-    return check_books_now(actor=SCHEDULER, at=at).clean
+    return check_books_now(actor=SCHEDULER, at=at).is_clean
 
 
 TIMETABLE: dict[str, Job] = {

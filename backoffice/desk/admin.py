@@ -249,7 +249,7 @@ class BooksCheckAdmin(OperatorAdmin):
             permission="backoffice.check_books",
             arguments=lambda row, asked: {},
             explain="Runs every truth over the whole ledger in one snapshot. It changes nothing and may take a minute on large books.",
-            done=lambda row, kept: "The books are clean." if kept.clean else f"{kept.broken} truths are BROKEN.",
+            done=lambda row, kept: "The books are clean." if kept.is_clean else f"{kept.broken} truths are BROKEN.",
             then=lambda row, kept: display.page_of(kept),
         ),
     )
@@ -258,7 +258,7 @@ class BooksCheckAdmin(OperatorAdmin):
 
     @admin.display(description="Verdict")
     def verdict(self, row: BooksCheck) -> Any:
-        return display.label("clean", "good") if row.clean else display.label(f"{row.broken} broken", "bad")
+        return display.label("clean", "good") if row.is_clean else display.label(f"{row.broken} broken", "bad")
 
     @admin.display(description="Took")
     def took(self, row: BooksCheck) -> str:

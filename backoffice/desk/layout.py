@@ -88,7 +88,7 @@ def script(request: HttpRequest) -> str:
 
 def navigation(request: HttpRequest) -> list[dict[str, Any]]:
     """Return the sidebar with what this person may see; groups without anything to see are left out."""
-    groups = []
+    groups: list[dict[str, Any]] = []
     for title, items in NAVIGATION:
         shown = [
             {"title": name, "icon": icon, "link": reverse(url), "active": False}

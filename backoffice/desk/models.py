@@ -11,7 +11,7 @@ class BooksCheck(models.Model):
     public_id = PublicIdField(prefix="chk")
     checked_at = models.DateTimeField()
     checked_by = models.CharField(max_length=80)
-    clean = models.BooleanField()
+    is_clean = models.BooleanField()
     broken = models.PositiveIntegerField(default=0)
     milliseconds = models.PositiveIntegerField(default=0)
     verdicts = models.JSONField(default=list)
@@ -21,4 +21,4 @@ class BooksCheck(models.Model):
         verbose_name_plural = "checks of the books"
 
     def __str__(self) -> str:
-        return "The books are clean" if self.clean else f"{self.broken} truths are broken"
+        return "The books are clean" if self.is_clean else f"{self.broken} truths are broken"

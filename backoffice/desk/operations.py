@@ -24,7 +24,7 @@ def check_books_now(*, actor: Actor, at: datetime) -> BooksCheck:
     kept = BooksCheck.objects.create(
         checked_at=at,
         checked_by=str(actor),
-        clean=broken == 0,
+        is_clean=broken == 0,
         broken=broken,
         milliseconds=sum(verdict["milliseconds"] for verdict in verdicts),
         verdicts=json.loads(json.dumps(verdicts, default=str)),

@@ -67,7 +67,7 @@ def _truths(at: datetime) -> QueueLine:
             "Truths broken", 0, "", display.list_url(BooksCheck), "The books have not been checked here yet.", "warn", True
         )
     said = f"Checked {display.age(last.checked_at, at)} ago."
-    help_text = said if last.clean else f"{said} Stop paying out and call whoever runs this system."
+    help_text = said if last.is_clean else f"{said} Stop paying out and call whoever runs this system."
     return QueueLine("Truths broken", last.broken, "", display.page_of(last) or "", help_text, "bad", True)
 
 

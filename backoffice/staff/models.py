@@ -20,6 +20,7 @@ class AuditEntry(models.Model):
     chain_hash = models.CharField(max_length=64, blank=True)
 
     class Meta:
+        verbose_name_plural = "audit entries"
         indexes = [
             models.Index(fields=["subject", "id"], name="audit_subject"),
             models.Index(fields=["actor", "id"], name="audit_actor"),

@@ -163,6 +163,8 @@ class BankFileEntry(models.Model):
     created_at = models.DateTimeField()
 
     class Meta:
+        verbose_name = "bank entry"
+        verbose_name_plural = "bank entries"
         constraints = [
             models.UniqueConstraint(fields=["bank_file", "position"], name="bank_entry_position"),
         ]

@@ -88,6 +88,7 @@ class Entry(models.Model):
     position = models.SmallIntegerField()
 
     class Meta:
+        verbose_name_plural = "entries"
         constraints = [
             models.UniqueConstraint(fields=["posting", "position"], name="entry_position"),
             models.CheckConstraint(condition=~models.Q(amount_minor=0), name="entry_not_zero"),

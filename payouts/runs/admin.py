@@ -659,7 +659,7 @@ class PayoutAdmin(OperatorAdmin):
     machine = PAYOUT
     refresh_while = (PayoutStatus.PENDING,)
     search_by = (
-        lambda term: Q(reference=term),
+        lambda term: Q(public_id=queries.reference_to_id(term)),
         lambda term: Q(seller__in=Seller.objects.filter(external_id=term)),
         lambda term: Q(seller__in=Seller.objects.filter(legal_name__icontains=term)) if len(term) > 2 else Q(pk__in=[]),
     )

@@ -91,6 +91,7 @@ class Payout(models.Model):
         indexes = [
             models.Index(fields=["status", "id"], name="payout_status"),
             models.Index(fields=["seller", "-id"], name="payout_seller"),
+            models.Index(fields=["paid_at"], name="payout_paid", condition=models.Q(status="paid")),
         ]
 
     def __str__(self) -> str:

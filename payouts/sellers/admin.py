@@ -246,7 +246,7 @@ class SellerAdmin(OperatorAdmin):
     available_money = money_column("Available", amount="shown_available")
     pending_money = money_column("Pending", amount="shown_pending")
 
-    def decorate(self, rows: list[Seller]) -> None:
+    def decorate(self, rows: list[Any]) -> None:
         found = seller_buckets([row.pk for row in rows]) if rows else {}
         for row in rows:
             buckets = found.get((row.pk, row.currency), {})

@@ -1,6 +1,8 @@
 """Sellers, their tiers, and where they are paid."""
 
+from django.contrib.postgres.indexes import GinIndex, OpClass
 from django.db import models
+from django.db.models.functions import Upper
 
 from backoffice.kit.crypto import SealedField
 from backoffice.kit.ids import PublicIdField
@@ -72,7 +74,10 @@ class Seller(models.Model):
     created_at = models.DateTimeField()
 
     class Meta:
-        indexes = [models.Index(fields=["status", "id"], name="seller_status")]
+        indexes = [
+            models.Index(fields=["status", "id"], name="seller_status"),
+            GinIndex(OpClass(Upper("legal_name"), name="gin_trgm_ops"), name="seller_name_letters"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.legal_name} ({self.external_id})"

@@ -61,7 +61,7 @@ def test_metrics_carry_the_latest_verdict_of_the_books_and_the_age_of_each_job(w
     at = clock.now()
     verdicts = [{"number": 1, "name": "postings_balance", "ok": True}, {"number": 5, "name": "in_payout", "ok": False}]
     BooksCheck.objects.create(
-        checked_at=at - timedelta(minutes=5), checked_by="system:test", clean=False, broken=1, verdicts=verdicts
+        checked_at=at - timedelta(minutes=5), checked_by="system:test", is_clean=False, broken=1, verdicts=verdicts
     )
     JobRun.objects.create(job="mature", scheduled_for=at, started_at=at, finished_at=at - timedelta(seconds=90), ok=True)
     lines = web.get("/metrics").content.decode().splitlines()

@@ -79,7 +79,7 @@ def test_money_by_day_counts_sales_and_settled_payouts_on_the_day_they_were_book
 def test_the_last_verdict_of_the_books_stands_on_the_desk(market: Market, sign_in: Any) -> None:
     client = sign_in("lead")
     assert "not been checked" in client.get("/admin/").content.decode()
-    BooksCheck.objects.create(checked_at=timezone.now(), checked_by="system:test", clean=False, broken=2, verdicts=[])
+    BooksCheck.objects.create(checked_at=timezone.now(), checked_by="system:test", is_clean=False, broken=2, verdicts=[])
     line = next(one for one in client.get("/admin/").context["queues"] if one.title == "Truths broken")
     assert line.count == 2
     assert client.get(line.address).status_code == 200
