@@ -53,6 +53,7 @@ class Migration(migrations.Migration):
             "payout",
             "payee_account",
             models.ForeignKey(
+                db_constraint=False,
                 db_index=False,
                 on_delete=django.db.models.deletion.PROTECT,
                 related_name="payouts",
@@ -63,7 +64,11 @@ class Migration(migrations.Migration):
             "payout",
             "seller",
             models.ForeignKey(
-                db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name="payouts", to="payouts.seller"
+                db_constraint=False,
+                db_index=False,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="payouts",
+                to="payouts.seller",
             ),
         ),
         migrations.AlterField(
@@ -77,7 +82,11 @@ class Migration(migrations.Migration):
             "runskip",
             "seller",
             models.ForeignKey(
-                db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name="+", to="payouts.seller"
+                db_constraint=False,
+                db_index=False,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="+",
+                to="payouts.seller",
             ),
         ),
         migrations.RemoveIndex("payout", "payout_reference"),

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
+from django.db.models import Q
+
 from backoffice.kit import approvals, outbox
 from backoffice.kit.actors import Actor
 from backoffice.kit.errors import Refusal
@@ -132,9 +134,10 @@ def expire_runs(*, at: datetime, actor: Actor) -> list[PayoutRun]:
     ended = [
         run for run_id in list(waiting.values_list("pk", flat=True)) if (run := _expire_run(run_id=run_id, actor=actor, at=at))
     ]
-    held = Payout.objects.filter(status=PayoutStatus.HELD, run__expires_at__lte=at).order_by("pk")
-    for payout_id in list(held.values_list("pk", flat=True)):
-        _expire_held(payout_id=payout_id, actor=actor, at=at)
+    # released from a hold after the rest of its run had gone, and never submitted again: that approval is over too
+    left = Q(status=PayoutStatus.HELD) | Q(status=PayoutStatus.APPROVED, run__status=RunStatus.SUBMITTED)
+    for payout_id in list(Payout.objects.filter(left, run__expires_at__lte=at).order_by("pk").values_list("pk", flat=True)):
+        _expire_left(payout_id=payout_id, actor=actor, at=at)
     return ended
 
 
@@ -151,10 +154,10 @@ def _expire_run(*, run_id: int, actor: Actor, at: datetime) -> PayoutRun | None:
 
 
 @composable
-def _expire_held(*, payout_id: int, actor: Actor, at: datetime) -> None:
-    reason = "Held until its approval expired."
+def _expire_left(*, payout_id: int, actor: Actor, at: datetime) -> None:
+    reason = "Not sent until its approval expired."
     with booking.patient():
-        if lock_payout(payout_id).status == PayoutStatus.HELD:
+        if lock_payout(payout_id).status in (PayoutStatus.HELD, PayoutStatus.APPROVED):
             give_back(payout_ids=[payout_id], to=PayoutStatus.EXPIRED, code="expired", reason=reason, actor=actor, at=at)
 
 
