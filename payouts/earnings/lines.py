@@ -146,11 +146,14 @@ def parse(line: EarningLine, latest: datetime) -> ParsedLine:
         gross_minor, fee_minor = _signed(line, gross_minor, fee_minor)
     occurred = _instant("occurred_at", occurred_at, latest)
     delivered = _instant("delivered_at", delivered_at, latest + DELIVERY_AHEAD_MAX) if delivered_at else None
-    content = f"{seller}\x1f{kind}\x1f{order_ref}\x1f{occurred}\x1f{delivered}\x1f{currency}\x1f{gross_minor}\x1f{fee_minor}"
+    occurred_text, delivered_text = str(occurred), str(delivered) if delivered else NULL
+    content = (
+        f"{seller}\x1f{kind}\x1f{order_ref}\x1f{occurred_text}\x1f{delivered_text}\x1f{currency}\x1f{gross_minor}\x1f{fee_minor}"
+    )
     fingerprint = hashlib.md5(content.encode(), usedforsecurity=False).hexdigest()
     public_id, net_minor = new_id("ern"), gross_minor - fee_minor
     row = (
-        f"{public_id}\t{copied(external_id)}\t{kind}\t{copied(order_ref)}\t{occurred}\t{delivered or NULL}\t{currency}\t"
+        f"{public_id}\t{copied(external_id)}\t{kind}\t{copied(order_ref)}\t{occurred_text}\t{delivered_text}\t{currency}\t"
         f"{gross_minor}\t{fee_minor}\t{net_minor}\t{fingerprint}\t{line.line_no}"
     )
     return ParsedLine(

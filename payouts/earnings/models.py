@@ -21,7 +21,7 @@ class ImportState(models.TextChoices):
 
 
 class EarningImport(models.Model):
-    """One file of earnings: how far it got and what became of its lines. A repeated start continues behind `lines_done`."""
+    """One file of earnings: how far it got and what became of its lines. A repeated start continues behind what `shares` says is done."""
 
     public_id = PublicIdField(prefix="imp")
     source = models.CharField(max_length=60)
@@ -31,6 +31,7 @@ class EarningImport(models.Model):
     format = models.CharField(max_length=10)
     state = models.CharField(max_length=10, choices=ImportState.choices, default=ImportState.RUNNING)
     lines_done = models.BigIntegerField(default=0)
+    shares = models.JSONField(default=dict, help_text="How the file is cut for booking, and how many chunks each share has done.")
     accepted = models.BigIntegerField(default=0)
     duplicate = models.BigIntegerField(default=0)
     rejected = models.BigIntegerField(default=0)
