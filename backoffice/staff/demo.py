@@ -11,7 +11,7 @@ from backoffice.kit.actors import Actor
 from backoffice.kit.transactions import composable
 from backoffice.staff.operations import create_staff
 
-DEMO_PASSWORD = "demo-marketplace-1"  # noqa: S105 - of the demo only, and no secret; pragma: allowlist secret
+DEMO_PASSWORD = "demo-marketplace-1"  # noqa: S105 - of the demo only, and no secret  # pragma: allowlist secret
 DEMO_ROLES = ["finance", "lead", "auditor", "compliance", "risk", "support"]
 
 
