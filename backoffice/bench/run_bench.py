@@ -37,10 +37,7 @@ def run(sellers: int = 100_000, entries: int = 10_000_000, rounds: int = 3) -> l
     fill(sellers, entries // sellers // ENTRIES_A_SALE)
     before_mb = _rss_mb()
     sizes = _sizes(sellers)
-    plans = {
-        currency: _median(partial(plan_run, on=AT.date(), at=AT, currency=currency), rounds)
-        for currency in sizes
-    }
+    plans = {currency: _median(partial(plan_run, on=AT.date(), at=AT, currency=currency), rounds) for currency in sizes}
     builds, rulers = {}, {}
     for currency in sizes:
         pairs = [(_undone(partial(_build, currency)), _undone(partial(_yardstick, currency))) for _ in range(rounds)]
@@ -56,7 +53,12 @@ def run(sellers: int = 100_000, entries: int = 10_000_000, rounds: int = 3) -> l
     approved = time.perf_counter() - started
 
     grown = {"plan": _growth(plans, sizes), "build": _growth(builds, sizes)}
-    shared: dict[str, Any] = {"sellers": sizes["EUR"], "entries": Entry.objects.count(), "growth_1_to_100": grown, "rss_before_mb": before_mb}
+    shared: dict[str, Any] = {
+        "sellers": sizes["EUR"],
+        "entries": Entry.objects.count(),
+        "growth_1_to_100": grown,
+        "rss_before_mb": before_mb,
+    }
     return [
         measure.result("run.plan", plans["EUR"], 0, rows=sizes["EUR"], seconds_by_currency=_rounded(plans), **shared),
         measure.result("run.build", builds["EUR"], rulers["EUR"], rows=sizes["EUR"], seconds_by_currency=_rounded(builds),

@@ -115,7 +115,9 @@ def _import_sellers(demo: Demo, market: list[DemoSeller]) -> None:
             f"{s.external_id},{s.legal_name},company,{s.country},{s.currency},{s.tier},{s.schedule},{holder},{s.iban},,{s.us_routing},{s.us_account}"
         )
     begin = _morning(demo.end - timedelta(days=demo.days + 1))
-    answer = demo.command("import_sellers", demo.file("sellers.csv", "\n".join(rows) + "\n"), trusted_by="lead@demo.example", at=begin)
+    answer = demo.command(
+        "import_sellers", demo.file("sellers.csv", "\n".join(rows) + "\n"), trusted_by="lead@demo.example", at=begin
+    )
     if answer["rejected"]:
         raise DemoFailed(detail=f"{answer['rejected']} demo sellers were rejected.")
     demo.say(f"{len(market)} sellers in {len({s.country for s in market})} countries, verified by the lead")
@@ -154,7 +156,10 @@ def _fund_bank(demo: Demo, day: date, *, first: bool) -> None:
         return
     amount = balance(clearing.pk) * 97 // 100
     legs = [platform("psp.in_transit", "EUR", amount), platform("psp.clearing", "EUR", -amount, "psp")]
-    arrived = [platform("bank.cash", "EUR", amount, bank_holder(settings.PLATFORM_IBAN)), platform("psp.in_transit", "EUR", -amount)]
+    arrived = [
+        platform("bank.cash", "EUR", amount, bank_holder(settings.PLATFORM_IBAN)),
+        platform("psp.in_transit", "EUR", -amount),
+    ]
     drafts = [Draft("psp_payout_sent", f"demo:{day}", legs), Draft("psp_payout_arrived", f"demo:{day}", arrived)]
     post(drafts=drafts, actor=system("seed_demo"), at=_morning(day))
     demo.bank_balance_minor = amount

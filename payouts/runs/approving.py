@@ -139,7 +139,14 @@ def refresh_run(*, run_id: int, actor: Actor, at: datetime) -> PayoutRun:
         for row in changed_payouts(run):
             by_code.setdefault(row["code"], []).append(row["id"])
         for code, ids in sorted(by_code.items()):
-            give_back(payout_ids=ids, to=PayoutStatus.CANCELED, code=code, reason="Taken out of the run before approval.", actor=actor, at=at)
+            give_back(
+                payout_ids=ids,
+                to=PayoutStatus.CANCELED,
+                code=code,
+                reason="Taken out of the run before approval.",
+                actor=actor,
+                at=at,
+            )
 
         run.content_hash = content.content_hash(run)
         run.save(update_fields=["content_hash"])

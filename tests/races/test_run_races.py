@@ -76,7 +76,9 @@ def second_waits(first, second):
 def _until_somebody_waits(done):
     for _ in range(200):
         with connection.cursor() as cursor:
-            cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'")
+            cursor.execute(
+                "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+            )
             if cursor.fetchone()[0] or done.is_set():
                 return
         time.sleep(0.02)
@@ -204,7 +206,9 @@ def test_a_run_is_approved_or_denied_but_not_both():
         first, second, seller = make_checker(), make_checker(), make_payable_seller()
         run = make_run()
 
-        answers = together(approve(run, first), lambda run=run, second=second: deny_run(run_id=run.pk, actor=second, at=LATER, reason="no"))
+        answers = together(
+            approve(run, first), lambda run=run, second=second: deny_run(run_id=run.pk, actor=second, at=LATER, reason="no")
+        )
 
         assert sorted(isinstance(answer, Refusal) for answer in answers) == [False, True]
         assert status_of(seller) in ("approved", "denied")
@@ -260,7 +264,9 @@ def test_a_build_waits_for_a_block_and_then_skips_the_seller():
     seller = make_payable_seller()
     make_payable_seller()
 
-    _, run = second_waits(lambda: set_seller_status(seller_id=seller.pk, to="blocked", actor=MAKER, at=AT, reason="fraud"), build("k"))
+    _, run = second_waits(
+        lambda: set_seller_status(seller_id=seller.pk, to="blocked", actor=MAKER, at=AT, reason="fraud"), build("k")
+    )
 
     assert list(run.skips.values_list("seller_id", "code")) == [(seller.pk, "seller_not_active")]
     books_hold()

@@ -313,9 +313,9 @@ def test_what_was_asked_of_a_rail_is_frozen(rails: Path):
     order = orders_of(run)[0]
     for column, value in [("amount_minor", 1), ("key", "'other'"), ("end_to_end_id", "'other'"), ("status", "'completed'")]:
         with pytest.raises(IntegrityError), transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute(f"UPDATE payouts_paymentorder SET {column} = {value} WHERE id = {order.pk}")  # noqa: S608
+            cursor.execute(f"UPDATE payouts_paymentorder SET {column} = {value} WHERE id = {order.pk}")
     with pytest.raises(IntegrityError), transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(f"DELETE FROM payouts_paymentorder WHERE id = {order.pk}")  # noqa: S608
+        cursor.execute(f"DELETE FROM payouts_paymentorder WHERE id = {order.pk}")
 
 
 def test_asking_about_sent_orders_has_no_effect_while_nothing_is_due(rails: Path):

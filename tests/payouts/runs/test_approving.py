@@ -27,7 +27,13 @@ def approve(run, actor=None, **over):
 
 
 def change_payee(seller, actor=MAKER, at=AT, **over):
-    facts = {"currency": "EUR", "kind": "iban", "account_holder": "New Holder", "number": make_iban(), "key": f"change:{seller.pk}:{at}"}
+    facts = {
+        "currency": "EUR",
+        "kind": "iban",
+        "account_holder": "New Holder",
+        "number": make_iban(),
+        "key": f"change:{seller.pk}:{at}",
+    }
     return change_payee_account(seller_id=seller.pk, actor=actor, at=at, **(facts | over))
 
 
@@ -108,7 +114,15 @@ def test_a_change_of_long_ago_bars_nobody():
 def test_who_placed_or_released_a_hold_in_the_run_cannot_approve_it():
     placer, releaser = make_checker(), make_checker()
     held, freed = make_payable_seller(), make_payable_seller()
-    facts = {"currency": "EUR", "amount_minor": 500, "code": "review", "reason": "r", "seller_text": "t", "owner": "risk", "at": AT}
+    facts = {
+        "currency": "EUR",
+        "amount_minor": 500,
+        "code": "review",
+        "reason": "r",
+        "seller_text": "t",
+        "owner": "risk",
+        "at": AT,
+    }
     place_hold(seller_id=held.pk, actor=placer, key="h1", **facts)
     hold = place_hold(seller_id=freed.pk, actor=MAKER, key="h2", **facts)
     release_hold(hold_id=hold.pk, actor=releaser, at=AT, reason="fine")
@@ -122,7 +136,15 @@ def test_who_placed_or_released_a_hold_in_the_run_cannot_approve_it():
 
 def test_who_released_a_hold_after_the_build_is_barred_too():
     releaser, seller = make_checker(), make_payable_seller()
-    facts = {"currency": "EUR", "amount_minor": 500, "code": "review", "reason": "r", "seller_text": "t", "owner": "risk", "at": AT}
+    facts = {
+        "currency": "EUR",
+        "amount_minor": 500,
+        "code": "review",
+        "reason": "r",
+        "seller_text": "t",
+        "owner": "risk",
+        "at": AT,
+    }
     hold = place_hold(seller_id=seller.pk, actor=MAKER, key="h1", **facts)
     run = make_run()
     release_hold(hold_id=hold.pk, actor=releaser, at=AT, reason="fine")

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from django.db import IntegrityError, connection, transaction
 
+import payouts.runs
 from backoffice.kit.approvals import Approval, request_approval
 from backoffice.kit.idempotency import KeyReused
 from backoffice.kit.outbox import Event
@@ -16,8 +17,7 @@ from payouts.ledger.models import Posting
 from payouts.ledger.operations import Draft, post
 from payouts.ledger.queries import seller_buckets
 from payouts.ledger.templates import seller as bucket
-import payouts.runs
-from payouts.runs.building import NotPayable, NothingToPay
+from payouts.runs.building import NothingToPay, NotPayable
 from payouts.runs.models import Payout, PayoutRun
 from payouts.runs.operations import build_payout, build_run, cancel_payout
 from payouts.runs.queries import lines_total, payout_lines
@@ -163,7 +163,10 @@ SAME = {"amount": "amount_minor", "status": "needs_approval", "after": "lines_af
         ({"amount": "amount_minor + 1", "after": "built_entry_id"}, "that is not its own"),
         ({"after": "lines_upto_entry_id - 1"}, "do not follow the previous payout"),
         ({"after": "built_entry_id", "upto": "built_entry_id + 1"}, "do not add up"),
-        ({"after": "built_entry_id", "brought": "amount_minor", "upto": "built_entry_id - 1"}, "do not follow the previous payout"),
+        (
+            {"after": "built_entry_id", "brought": "amount_minor", "upto": "built_entry_id - 1"},
+            "do not follow the previous payout",
+        ),
     ],
 )
 def test_a_payout_that_is_not_its_lines_is_refused(change, refusal):
@@ -187,7 +190,9 @@ def test_a_payout_cannot_be_approved_past_the_approval():
     assert "are not approved by a second person" in tamper(
         "UPDATE payouts_payout SET status = 'approved', checker = 'staff:99' WHERE id = %(id)s", id=payout.pk
     )
-    assert "this move of its status is not allowed" in tamper("UPDATE payouts_payout SET status = 'pending' WHERE id = %(id)s", id=payout.pk)
+    assert "this move of its status is not allowed" in tamper(
+        "UPDATE payouts_payout SET status = 'pending' WHERE id = %(id)s", id=payout.pk
+    )
 
 
 def test_the_checker_of_an_approved_payout_is_frozen_and_payouts_stay():

@@ -37,7 +37,9 @@ def test_plan_build_and_approve_from_the_command_line():
     assert [(row["seller"], row["amount"], row["rail"]) for row in plan["payouts"]] == [
         (seller.public_id, {"amount_minor": 9_504, "currency": "EUR"}, "sepa")
     ]
-    assert [(row["external_id"], row["code"], row["next_on"]) for row in plan["skipped"]] == [(skipped.external_id, "manual_schedule", None)]
+    assert [(row["external_id"], row["code"], row["next_on"]) for row in plan["skipped"]] == [
+        (skipped.external_id, "manual_schedule", None)
+    ]
     assert plan["totals"] == {"EUR": {"count": 1, "amount_minor": 9_504, "currency": "EUR"}}
 
     code, built = command("build_run", "--as", finance.email)

@@ -43,7 +43,10 @@ def test_a_cancelled_payout_returns_the_money_and_carries_over(approved):
 
 def test_money_that_comes_back_repays_what_the_seller_owes_first():
     payout = make_payout(7_000)
-    owe = [Leg("receivable.seller_debt", payout.seller_id, "", "EUR", 2_500), bucket("available", payout.seller_id, "EUR", -2_500)]
+    owe = [
+        Leg("receivable.seller_debt", payout.seller_id, "", "EUR", 2_500),
+        bucket("available", payout.seller_id, "EUR", -2_500),
+    ]
     take = [bucket("available", payout.seller_id, "EUR", 2_500), Leg("psp.clearing", 0, "psp", "EUR", -2_500)]
     post(drafts=[Draft("release", "owe", owe)], actor=MAKER, at=AT)
     post(drafts=[Draft("refund", "take", take)], actor=MAKER, at=AT)

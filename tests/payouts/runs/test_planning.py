@@ -165,7 +165,6 @@ def test_a_missed_day_is_caught_up_until_the_seller_is_served(pay):
     assert verdict(seller) == ("not_scheduled_today", MONDAY)
 
 
-
 def test_a_seller_who_was_served_is_due_again_on_his_next_day():
     seller = make_payable_seller(schedule="weekly", at=datetime(2026, 1, 20, 9, tzinfo=UTC))
 
@@ -276,7 +275,9 @@ def scheduled(schedule: str, day: int, on: date) -> bool:
     return on.day == min(day, last.day)
 
 
-@pytest.mark.parametrize(("schedule", "day"), [("daily", 1), *[("weekly", n) for n in range(1, 8)], *[("monthly", n) for n in (1, 15, 28, 29, 30, 31)]])
+@pytest.mark.parametrize(
+    ("schedule", "day"), [("daily", 1), *[("weekly", n) for n in range(1, 8)], *[("monthly", n) for n in (1, 15, 28, 29, 30, 31)]]
+)
 def test_schedule_days_are_those_of_the_calendar(schedule, day):
     days = [date(2027, 12, 1) + timedelta(days=n) for n in range(500)]
     with connection.cursor() as cursor:
