@@ -82,6 +82,11 @@ def _chunks(lines: Iterator[Line], first: int, size: int, count: int, at: dateti
 Work = list[tuple[Callable[..., None], tuple[Any, ...]]]
 
 
+def _run_here(works: Work) -> None:
+    for verb, arguments in works:
+        verb(*arguments)
+
+
 @contextmanager
 def _booking_threads(count: int) -> Iterator[Callable[[Work], None]]:
     """Yield what runs a set of works at once, each in its own thread with its own connection, and waits for all of them.
@@ -89,7 +94,7 @@ def _booking_threads(count: int) -> Iterator[Callable[[Work], None]]:
     A transaction that is open already (a test's) belongs to this thread's connection, so then everything runs here, one after the other.
     """
     if count == 1 or connection.in_atomic_block:
-        yield lambda works: [verb(*arguments) for verb, arguments in works] and None
+        yield _run_here
         return
     threads = [ThreadPoolExecutor(1, thread_name_prefix=f"book-{place}") for place in range(count)]
 
