@@ -26,6 +26,7 @@ from payouts import bankfiles
 from payouts.bankfiles import Statement
 from payouts.dispatch import bank_statements, consequences, files, money
 from payouts.dispatch.bank_lines import FileAnswer, Known, Line, read_lines
+from payouts.dispatch.booked_twice import set_aside_second_bookings
 from payouts.dispatch.models import BankFile, BankFileEntry, PaymentOrder, RailFile
 from payouts.dispatch.outcomes import Effect, Outcome, apply_outcomes
 from payouts.dispatch.states import RAIL_FILE, BankFileState, EntryState, FileState
@@ -87,6 +88,7 @@ def import_bank_file(
         twin := BankFile.objects.filter(identity=_identity(read.identity())).first()
     ):
         return _seen(twin)
+    set_aside_second_bookings(fresh)
     _record_late_hand_overs(fresh, answers, known, actor, at)
     effects = apply_outcomes(_outcomes_of(fresh), actor=actor, at=at)
     _answer_files(answers, actor, at)

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
+from django.conf import settings
+
 from payouts.bankfiles import BankFile, PaymentReturn, Statement, StatementEntry, StatusReport
 from payouts.dispatch import money
 from payouts.dispatch.models import PaymentOrder, RailFile
@@ -41,6 +43,8 @@ class Line:
     order_id: int | None = None
     incident: str = ""
     books_cash: bool = False
+    # what the statement calls the line, without the statement's own id
+    name: str = ""
 
 
 @dataclass(slots=True)
@@ -220,13 +224,25 @@ def _returned(order: PaymentOrder, line: Line, on: date | None, holder: str) -> 
 
 
 def _statement_lines(statement: Statement, known: Known) -> Iterable[Line]:
+    ours = _is_ours(statement.account_iban)
     for entry in statement.entries:
-        if entry.status != "BOOK":
+        if not ours:
+            line = _line_of(statement, entry)
+            line.problem, line.books_cash = "not_our_account", False
+            yield line
+        elif entry.status != "BOOK":
             line = _line_of(statement, entry)
             line.kind, line.note = "notice", "not booked yet"
             yield line
         else:
             yield from _booked(statement, entry, known)
+
+
+def _is_ours(account: str) -> bool:
+    """A credit on somebody else's account under our id is the payee's money, not ours coming back. Accounts that are not named by IBAN
+    cannot be told apart here."""
+    looks_like_iban = account[:2].isalpha() and account[2:4].isdigit()
+    return not looks_like_iban or account == "".join(settings.PLATFORM_IBAN.split()).upper()
 
 
 def _line_of(statement: Statement, entry: StatementEntry) -> Line:
@@ -240,6 +256,7 @@ def _line_of(statement: Statement, entry: StatementEntry) -> Line:
         booked_on=entry.booked_on or entry.value_on,
         text=(entry.additional_info or "")[:500],
         servicer_ref=(entry.account_servicer_ref or "")[:80],
+        name=entry.line_ref,
         # Only the end-of-day statement moves cash for what we cannot explain: a notification may repeat the same booking under another name.
         books_cash=statement.kind in ("camt.053", "053", "mt940"),
     )
@@ -253,9 +270,14 @@ def _booked(statement: Statement, entry: StatementEntry, known: Known) -> Iterab
         _match_batch(line, entry, known, holder)
         yield line
         return
+    if not _adds_up(entry, known):
+        line.problem = "batch_does_not_add_up"
+        yield line
+        return
     for number, detail in enumerate(entry.details):
         part = _line_of(statement, entry)
-        part.line_ref = line.line_ref if len(entry.details) == 1 else f"{line.line_ref}/{number}"[:200]
+        if len(entry.details) > 1:
+            part.line_ref, part.name = f"{line.line_ref}/{number}"[:200], f"{line.name}/{number}"
         amount = detail.amount or (entry.amount if len(entry.details) == 1 else None)
         part.amount_minor = amount.amount_minor if amount else None
         part.end_to_end_id = (detail.original_end_to_end_id or detail.end_to_end_id or "")[:35]
@@ -269,6 +291,20 @@ def _booked(statement: Statement, entry: StatementEntry, known: Known) -> Iterab
             part.order_id = order.pk
             part.outcomes = [_moved(order, part, detail.direction, detail.is_return, holder)]
         yield part
+
+
+def _adds_up(entry: StatementEntry, known: Known) -> bool:
+    """Where details leave their amounts out, our orders' amounts stand for them, as long as they make up the booking."""
+    if len(entry.details) == 1 or all(detail.amount is not None for detail in entry.details):
+        return True
+    total = 0
+    for detail in entry.details:
+        order = _order_of(detail, known)
+        if detail.amount is None and order is None:
+            return False
+        amount = detail.amount.amount_minor if detail.amount else order.amount_minor if order else 0
+        total += amount if detail.direction == entry.direction else -amount
+    return total == entry.amount.amount_minor
 
 
 def _order_of(detail: object, known: Known) -> PaymentOrder | None:
@@ -292,6 +328,7 @@ def _match_batch(line: Line, entry: StatementEntry, known: Known, holder: str) -
     if file is None:
         line.problem = "not_ours_by_any_reference"
         return
+    line.end_to_end_id = file.message_id
     orders = [order for order in known.orders_of(file) if order.status in _LIVE]
     if entry.direction != "DBIT" or sum(order.amount_minor for order in orders) != entry.amount.amount_minor:
         line.problem = "batch_does_not_add_up"

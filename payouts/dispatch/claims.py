@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -77,7 +77,7 @@ def claim_orders(*, rails: Sequence[str], limit: int, actor: Actor, at: datetime
     if not due:
         return []
     fresh = {row.pk: row for row in _with_parties(due) if row.status == OrderStatus.APPROVED and not row.called}
-    stopped = _stop(fresh, actor, at)
+    stopped = stop_unfit(fresh.values(), actor=actor, at=at)
     mine = [order_id for order_id in due if order_id not in stopped]
 
     asked_before = set(PaymentOrder.objects.filter(pk__in=mine, called=True).values_list("pk", flat=True))
@@ -105,9 +105,12 @@ def _with_parties(order_ids: Sequence[int]) -> list[PaymentOrder]:
     return list(found.order_by("pk"))
 
 
-def _stop(fresh: dict[int, PaymentOrder], actor: Actor, at: datetime) -> set[int]:
-    """Take out what may not leave: own reasons, the gate, an approval that no longer holds, a row that is not what was approved."""
-    by_payout = {order.payout_id: order for order in fresh.values()}
+def stop_unfit(fresh: Iterable[PaymentOrder], *, actor: Actor, at: datetime) -> set[int]:
+    """Take out what may not leave: own reasons, the gate, an approval that no longer holds, a row that is not what was approved.
+
+    No call of theirs can have left, and they are locked with their sellers; returns the ids of those taken out.
+    """
+    by_payout = {order.payout_id: order for order in fresh}
     stops = last_gate.stops_for(sorted(by_payout), at=at) if by_payout else {}
     runs = {order.payout.run_id: _approval_problem(order.payout.run, at) for order in by_payout.values()}
     for payout_id, order in by_payout.items():

@@ -14,6 +14,7 @@ from payouts.rails.reason_codes import Action, ReasonRule, rule_for
 from payouts.runs.models import Payout
 from payouts.runs.operations import mark_payouts
 from payouts.runs.states import PayoutStatus
+from payouts.sellers.models import Seller
 from payouts.sellers.operations import mark_payee_account, set_seller_status
 from payouts.sellers.states import SellerStatus
 
@@ -52,7 +53,8 @@ def _for_one(order: PaymentOrder, code: str, rule: ReasonRule, actor: Actor, at:
         mark_payee_account(
             payee_account_id=payee.pk, status=rule.payee_state, code=code, reason=rule.operator_text, actor=actor, at=at
         )
-    if rule.action == Action.FREEZE_SELLER and seller.status not in (SellerStatus.BLOCKED, SellerStatus.CLOSED):
+    # read again: one file may bring back two payments of the same seller
+    if rule.action == Action.FREEZE_SELLER and _status_of(seller.pk) not in (SellerStatus.BLOCKED, SellerStatus.CLOSED):
         set_seller_status(seller_id=seller.pk, to=SellerStatus.BLOCKED, actor=actor, at=at, reason=rule.operator_text)
     if rule.action in _ASKS_A_PERSON and not rule.payee_state and not wholesale:
         place_pause(
@@ -65,6 +67,10 @@ def _for_one(order: PaymentOrder, code: str, rule: ReasonRule, actor: Actor, at:
             key=f"bank-answer:{order.public_id}",
             at=at,
         )
+
+
+def _status_of(seller_id: int) -> str:
+    return Seller.objects.values_list("status", flat=True).get(pk=seller_id)
 
 
 def hold_rest_of_runs(orders: Sequence[PaymentOrder], rule: ReasonRule, *, actor: Actor, at: datetime) -> int:

@@ -17,8 +17,9 @@ from backoffice.kit.errors import Refusal
 from backoffice.kit.failpoints import declare, failpoint
 from backoffice.kit.outbox import tell
 from backoffice.kit.states import born, transition, transition_set
-from backoffice.kit.transactions import durable
+from backoffice.kit.transactions import composable, durable
 from payouts.dispatch import money
+from payouts.dispatch.claims import stop_unfit
 from payouts.dispatch.models import PaymentOrder, RailFile
 from payouts.dispatch.orders import instructions_for
 from payouts.dispatch.outcomes import ACCOUNTS, give_back_failed, lock_orders, record_sent
@@ -40,6 +41,9 @@ def build_files(*, run_id: int, actor: Actor, at: datetime) -> list[RailFile]:
     for rail_name in registry.names_of_mode("file"):
         rail = registry.file_rail(rail_name)
         waiting = _waiting(run_id, rail_name)
+        if any(order.created_at != at for order in waiting):
+            _look_again(run_id, rail_name, actor=actor, at=at)
+            waiting = _waiting(run_id, rail_name)
         if not waiting:
             continue
         run = PayoutRun.objects.get(pk=run_id)
@@ -59,6 +63,14 @@ def _waiting(run_id: int, rail_name: str) -> list[PaymentOrder]:
         .select_related("payout__seller", "payee_account")
         .order_by("pk")
     )
+
+
+@composable
+def _look_again(run_id: int, rail_name: str, *, actor: Actor, at: datetime) -> None:
+    """Ask the last gate again for orders that somebody else released: whoever did may have died a while ago."""
+    ids = [order.pk for order in _waiting(run_id, rail_name)]
+    lock_orders(ids, with_sellers=True)
+    stop_unfit(_waiting(run_id, rail_name), actor=actor, at=at)
 
 
 def _store(

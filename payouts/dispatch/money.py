@@ -108,6 +108,18 @@ def post_back(orders: Sequence[tuple[PaymentOrder, Leg, date | None]], *, actor:
     _post(drafts, actor, at)
 
 
+def settled_from(orders: Sequence[PaymentOrder]) -> dict[str, str]:
+    """Return {order's public id: holder of the bank.cash it was settled from}."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """SELECT q.key, a.holder FROM payouts_posting q JOIN payouts_entry e ON e.posting_id = q.id
+                 JOIN payouts_account a ON a.id = e.account_id AND a.code = 'bank.cash'
+                WHERE q.template = 'payout_settled' AND q.key = ANY(%s)""",
+            [[order.public_id for order in orders]],
+        )
+        return dict(cursor.fetchall())
+
+
 def from_cash(order: PaymentOrder, holder: str) -> Leg:
     return platform("bank.cash", order.currency, order.amount_minor, holder)
 

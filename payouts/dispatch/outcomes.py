@@ -176,7 +176,10 @@ def _settle(pairs: Sequence[tuple[PaymentOrder, Outcome]], actor: Actor, at: dat
 def _take_back(pairs: Sequence[tuple[PaymentOrder, Outcome]], actor: Actor, at: datetime) -> None:
     if not pairs:
         return
-    money.post_back([(row, money.from_cash(row, told.holder or row.rail), told.on) for row, told in pairs], actor=actor, at=at)
+    # a message that names no account of ours brings the money back to the one it left
+    left = money.settled_from([row for row, told in pairs if not told.holder])
+    back = [(row, money.from_cash(row, told.holder or left.get(row.public_id, row.rail)), told.on) for row, told in pairs]
+    money.post_back(back, actor=actor, at=at)
     for (code, reason, raw), rows in _by_reason(pairs).items():
         _move(rows, OrderStatus.RETURNED, actor, at, code, reason, raw_code=raw, next_try_at=None)
         mark_payouts([row.payout_id for row in rows], PayoutStatus.RETURNED, actor, at, code, reason)
