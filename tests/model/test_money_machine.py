@@ -41,7 +41,7 @@ from payouts.sellers.operations import set_seller_status, update_seller
 from tests.factories.sellers import make_payee, make_seller
 from tests.model.purse import Purse
 
-EXAMPLES = int(os.environ.get("MODEL_EXAMPLES", "20"))
+EXAMPLES = int(os.environ.get("MODEL_EXAMPLES", "12"))
 STEPS = int(os.environ.get("MODEL_STEPS", "40"))
 ROBOT, MAKER, CHECKER, CLERK = system("model"), staff(9001), staff(9002), staff(9003)
 BEGIN = datetime(2026, 1, 5, 9, tzinfo=UTC)
@@ -78,14 +78,22 @@ class MoneyMachine(RuleBasedStateMachine):
         self.due: dict[str, tuple[datetime, int, tuple[int, str]]] = {}
         self.seen: dict[int, str] = {}  # payout → the status the model knows
 
-    @initialize()
-    def open_sellers(self) -> None:
+    @initialize(money=st.lists(amounts, min_size=4, max_size=4), shares=st.lists(st.integers(0, 5_000), min_size=4, max_size=4))
+    def open_sellers(self, money: list[int], shares: list[int]) -> None:
+        """Begin with some money that is free, and here and there a reserve plan: few walks would earn it by themselves."""
         self.sellers = [make_seller(at=BEGIN), make_seller(at=BEGIN, tier="new")]
         update_seller(seller_id=self.sellers[0].pk, changes={"debt_limit_minor": 5_000}, actor=ROBOT, at=BEGIN)
         for seller, floor in zip(self.sellers, (-5_000, -50_000), strict=True):
             for currency in CURRENCIES:
                 make_payee(seller, currency=currency, at=BEGIN)
                 self.purses[(seller.pk, currency)] = Purse(floor if currency == seller.currency else 0)
+        everybody = [(number, currency) for number in (0, 1) for currency in CURRENCIES]
+        for chosen, share in zip(everybody, shares, strict=True):
+            if share > 1_000:
+                self.reserve(chosen, share, 60, False, None)
+        self.sell_and_wait(
+            [(chosen, 1, "sale", 5_000 + gross, 1_000, 0, False) for chosen, gross in zip(everybody, money, strict=True)]
+        )
 
     def teardown(self) -> None:
         try:
@@ -156,6 +164,13 @@ class MoneyMachine(RuleBasedStateMachine):
             self.purses[party].earn(line.external_id, order_ref, net)
             if self.purses[party].pending.get(line.external_id):
                 self.due[line.external_id] = (available_at, line.line_no, party)
+
+    @rule(wanted=st.lists(earned, min_size=2, max_size=6))
+    def sell_and_wait(self, wanted: list[Any]) -> None:
+        """Sales, and three weeks later they are free."""
+        self.earn([(*one[:2], "sale", *one[3:]) for one in wanted])
+        self.now += timedelta(days=22)
+        self.mature()
 
     @rule(number=some)
     def send_a_line_again(self, number: int) -> None:
@@ -326,6 +341,18 @@ class MoneyMachine(RuleBasedStateMachine):
     def change_status(self, chosen: tuple[int, str], to: str) -> None:
         self.attempt(set_seller_status, seller_id=self.party(chosen)[0], to=to, actor=CLERK, at=self.now, reason="Look.")
 
+    @rule()
+    def put_everything_right(self) -> None:
+        """Sellers are active, accounts work, pauses are over: walks go on instead of standing still."""
+        for number, seller in enumerate(self.sellers):
+            self.attempt(set_seller_status, seller_id=seller.pk, to="active", actor=CLERK, at=self.now, reason="Seen.")
+            for currency in CURRENCIES:
+                if not PayeeAccount.objects.filter(seller=seller, currency=currency, status="active").exists():
+                    self.change_payee((number, currency), "Plain")
+        for pause in Hold.objects.filter(kind="pause", state="active"):
+            holds.release_hold(hold_id=pause.pk, actor=CLERK, at=self.now, reason="Seen.")
+        self.now += timedelta(days=4)
+
     # --- rails
 
     @rule(number=some)
@@ -350,6 +377,11 @@ class MoneyMachine(RuleBasedStateMachine):
     def an_order(self, number: int, *statuses: str) -> PaymentOrder | None:
         return self.choose(PaymentOrder.objects.filter(status__in=statuses), number)
 
+    @rule()
+    def settle_all(self) -> None:
+        for order in PaymentOrder.objects.filter(status="sent"):
+            self.attempt(dispatch.settle, order_id=order.pk, actor=ROBOT, at=self.now)
+
     @rule(number=some)
     def settle(self, number: int) -> None:
         order = self.an_order(number, "sent", "unknown", "completed", "rejected", "returned")
@@ -367,6 +399,13 @@ class MoneyMachine(RuleBasedStateMachine):
         order = self.an_order(number, "sent", "unknown", "completed", "rejected")
         if order:
             self.attempt(dispatch.reject, order_id=order.pk, code=code, actor=ROBOT, at=self.now)
+
+    @rule(number=some, code=st.sampled_from(REASONS))
+    def pay_and_take_back(self, number: int, code: str) -> None:
+        """Payments settle; one comes back and is paid again."""
+        self.everything_goes_on()
+        self.settle_all()
+        self.bounce(number, code)
 
     @rule()
     def everything_goes_on(self) -> None:
