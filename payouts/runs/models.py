@@ -87,9 +87,7 @@ class Payout(models.Model):
                 condition=models.Q(status__in=["needs_approval", "approved", "held", "pending", "in_transit"]),
                 name="one_open_payout",
             ),
-            models.UniqueConstraint(
-                fields=["available_account_id", "lines_after_entry_id"], name="payout_lines_do_not_overlap"
-            ),
+            models.UniqueConstraint(fields=["available_account_id", "lines_after_entry_id"], name="payout_lines_do_not_overlap"),
         ]
         indexes = [
             models.Index(fields=["status", "id"], name="payout_status"),

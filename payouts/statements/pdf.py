@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import unicodedata
 from collections.abc import Sequence
 
 from reportlab.lib.pagesizes import A4
@@ -44,6 +45,7 @@ def draw(
             sheet.summary(label, count, amount)
         sheet.summary("Total", "", total, bold=True)
         sheet.gap()
+        sheet.unit()
         sheet.table_head()
         for row in rows:
             sheet.row(row)
@@ -83,12 +85,14 @@ class _Sheet:
     def gap(self) -> None:
         self._down()
 
+    def unit(self) -> None:
+        self._text(MARGIN, f"Amounts in {self._currency}", grey=True)
+        self._down()
+
     def table_head(self) -> None:
         self._in_table = True
         for name, x, side, _ in _COLUMNS:
-            (self._right if side == "right" else self._text)(
-                x, name + (f" {self._currency}" if name == "Amount" else ""), bold=True
-            )
+            (self._right if side == "right" else self._text)(x, name, bold=True)
         self._canvas.setLineWidth(0.4)
         self._canvas.line(MARGIN, self._y - 3, WIDTH - MARGIN, self._y - 3)
         self._down()
@@ -128,6 +132,7 @@ class _Sheet:
     ) -> None:
         if not self._pages:
             return
+        text = _writable(text)
         font = _font_for(text, bold)
         self._canvas.setFillGray(0.4 if grey else 0)
         self._draw(x, self._y, _fit(text, font, size, width), size=size, font=font)
@@ -168,5 +173,17 @@ def _font_for(text: str, bold: bool) -> str:
     """Return a font that has every character of the text: the one that comes with the library, else the viewer's Japanese one."""
     if text.isascii():
         return _BOLD if bold else _PLAIN
+    return (_BOLD if bold else _PLAIN) if _has_glyphs(text) else _JAPANESE
+
+
+def _has_glyphs(text: str) -> bool:
     glyphs = pdfmetrics.getFont(_PLAIN).face.charToGlyph
-    return (_BOLD if bold else _PLAIN) if all(ord(sign) in glyphs for sign in text) else _JAPANESE
+    return all(ord(sign) in glyphs for sign in text)
+
+
+def _writable(text: str) -> str:
+    """Return the text with the few accents the font lacks left off, where that is enough: 'Łódź' becomes 'Łódz'; Japanese stays as it is."""
+    if text.isascii() or _has_glyphs(text):
+        return text
+    plain = "".join(sign if _has_glyphs(sign) else unicodedata.normalize("NFKD", sign)[0] for sign in text)
+    return plain if _has_glyphs(plain) else text

@@ -73,7 +73,7 @@ def test_json_csv_and_pdf_hold_the_same_rows_and_the_same_total(payout):
     assert from_json == from_csv == decimals(line.amount_minor for line in payout_lines(payout))
     total = Money(payout.amount_minor, "EUR")
     assert (document["total"], rows[-1]["kind"], rows[-1]["amount"]) == (total.as_json(), "total", total.decimal())
-    table = text[text.index("Amount EUR") :]
+    table = text[text.index("Amounts in EUR") :]
     assert [amount for amount in re.findall(r"-?\d+\.\d\d", table) if amount in set(from_json)]
     assert all(amount in table for amount in from_json)
     assert text.count(total.display()) == 2
