@@ -26,8 +26,8 @@ migrations() { # those since the latest release meet data and older code; before
     else
         set -- --exclude-migration-tests NOT_NULL ALTER_COLUMN RENAME_COLUMN ADD_UNIQUE DROP_INDEX CREATE_INDEX CREATE_INDEX_EXCLUSIVE
     fi
-    EXTRA_APPS=django_migration_linter "$python" manage.py lintmigrations "$@" \
-        --no-cache --quiet ok ignore --include-apps backoffice payouts billing fraud
+    report=$(EXTRA_APPS=django_migration_linter "$python" manage.py lintmigrations "$@" \
+        --no-cache --quiet ok ignore --include-apps backoffice payouts billing fraud 2>&1) || { printf '%s\n' "$report"; return 1; }
 }
 
 audit() { # --strict, but a service that cannot be asked is said loudly instead of failing: offline machines must be able to check
