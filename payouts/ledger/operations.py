@@ -189,7 +189,10 @@ def reverse(*, posting_id: int, actor: Actor, at: datetime, reason: str, approve
     original = Posting.objects.get(pk=posting_id)
     if Posting.objects.filter(reverses_id=posting_id).exists():
         raise AlreadyReversed(posting_id=posting_id)
-    if TEMPLATES[original.template].four_eyes and (approver is None or approver == actor):
+    first = original
+    while first.reverses_id:  # a reversal of a reversal books the first one again
+        first = Posting.objects.get(pk=first.reverses_id)
+    if TEMPLATES[first.template].four_eyes and (approver is None or approver == actor or not approver.is_person):
         raise FourEyesRequired(template=original.template)
     legs = [
         Leg(e.account.code, e.account.holder_id, e.account.holder, e.currency, -e.amount_minor)

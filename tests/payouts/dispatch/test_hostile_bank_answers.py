@@ -16,7 +16,17 @@ from payouts.sellers.models import Seller
 from payouts.sellers.operations import set_seller_status
 from tests.factories.dispatch import BANK, SUBMIT_AT, SUBMITTER, make_submitted_run, orders_of, submit
 from tests.factories.runs import AT, give_money, make_approved_run, make_payable_seller, make_run
-from tests.payouts.bankfiles.samples import OUR_IBAN, camt, details, entry, pacs004, pain002, return_line, status_line, transaction
+from tests.payouts.bankfiles.samples import (
+    OUR_IBAN,
+    camt,
+    details,
+    entry,
+    pacs004,
+    pain002,
+    return_line,
+    status_line,
+    transaction,
+)
 
 LATER = SUBMIT_AT + timedelta(days=1)
 
@@ -26,7 +36,12 @@ def tell(data: bytes, **over):
 
 
 def booked(order, direction="DBIT", *, reference, number, amount="100.00", returned="", kind="camt.053"):
-    line = entry(amount, direction, reference=reference, details=details(transaction(order.end_to_end_id, amount=amount, returned=returned)))
+    line = entry(
+        amount,
+        direction,
+        reference=reference,
+        details=details(transaction(order.end_to_end_id, amount=amount, returned=returned)),
+    )
     return camt(line, kind=kind, number=number)
 
 
@@ -146,7 +161,9 @@ def test_two_payments_of_one_dead_seller_come_back_in_one_file(rails: Path):
     tell(booked(second, reference="B2", number=2))
 
     lines = "".join(
-        entry("100.00", "CRDT", reference=ref, details=details(transaction(order.end_to_end_id, amount="100.00", returned="MD07")))
+        entry(
+            "100.00", "CRDT", reference=ref, details=details(transaction(order.end_to_end_id, amount="100.00", returned="MD07"))
+        )
         for ref, order in (("B3", first), ("B4", second))
     )
     tell(camt(lines, number=3))
