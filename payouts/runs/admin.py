@@ -156,7 +156,7 @@ def _approve_fields(run: PayoutRun) -> dict[str, Any]:
         "content_hash": forms.CharField(initial=run.content_hash, widget=forms.HiddenInput()),
         "reason": fields.long_text("Note", "Optional; kept in the history.", required=False),
     }
-    if content.needs_step_up(run.totals):
+    if content.needs_step_up(content.counts_and_totals(run)[1]):
         asked["confirmed_total"] = fields.text(
             "Type the total", "This run is above the limit for a plain approval. Type its total, such as 1234.50 EUR."
         )
@@ -165,9 +165,10 @@ def _approve_fields(run: PayoutRun) -> dict[str, Any]:
 
 def _run_effect(run: PayoutRun) -> list[tuple[str, Any]]:
     names = display.people([run.maker])
+    payouts, totals = content.counts_and_totals(run)
     return [
-        ("Payouts", f"{run.payouts_count:,}"),
-        ("Total", display.totals(run.totals)),
+        ("Payouts", f"{payouts:,}"),
+        ("Total", display.totals(totals)),
         ("Skipped sellers", f"{run.skipped_count:,}"),
         ("Built by", names.get(run.maker, run.maker)),
         ("Content", display.copyable(run.content_hash, run.content_hash[:12])),
