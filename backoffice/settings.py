@@ -236,6 +236,7 @@ UNFOLD = {
     "SHOW_BACK_BUTTON": True,
     "ENVIRONMENT": "backoffice.desk.layout.environment_label",
     "DASHBOARD_CALLBACK": "backoffice.desk.views.desk_context",
+    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": "backoffice.desk.layout.favicon"}],
     "STYLES": ["backoffice.desk.layout.stylesheet"],
     "SCRIPTS": ["backoffice.desk.layout.script"],
     "SIDEBAR": {

@@ -82,6 +82,10 @@ def stylesheet(request: HttpRequest) -> str:
     return static("backoffice/desk.css")
 
 
+def favicon(request: HttpRequest) -> str:
+    return static("backoffice/favicon.svg")
+
+
 def script(request: HttpRequest) -> str:
     return static("backoffice/desk.js")
 
