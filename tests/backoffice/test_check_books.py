@@ -99,9 +99,10 @@ def an_entry_grows_by_a_cent(_: Books) -> None:
 @corrupts("postings_balance")
 def a_cent_moves_between_two_postings(_: Books) -> None:
     spoil(
-        f"""UPDATE payouts_entry SET amount_minor = amount_minor + CASE WHEN posting_id = {SALE} THEN 1 ELSE -1 END
-             WHERE id IN (SELECT e.id FROM payouts_entry e JOIN payouts_posting p ON p.id = e.posting_id
-                           WHERE p.template = 'sale' AND e.currency = 'EUR' AND e.{HOT} ORDER BY e.id LIMIT 2)""",
+        f"""UPDATE payouts_entry e SET amount_minor = amount_minor + two.by
+              FROM (SELECT min(id) AS low, max(id) AS high FROM payouts_entry WHERE currency = 'EUR' AND {HOT}) ends
+              CROSS JOIN LATERAL (VALUES (ends.low, 1), (ends.high, -1)) AS two(id, by)
+             WHERE e.id = two.id""",
         tables="payouts_entry",
     )
 
