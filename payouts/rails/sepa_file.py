@@ -188,6 +188,7 @@ def _check_amount(transfer: CreditTransfer) -> None:
 
 def check_transfer(transfer: CreditTransfer, profile: BankProfile) -> None:
     """Say before a file is written whether this transfer can stand in it; raises PaymentNotExpressible."""
+    _check_amount(transfer)
     _check_transfer(transfer, to_sepa_text(transfer.creditor_name), to_sepa_text(transfer.remittance), profile)
 
 

@@ -41,7 +41,7 @@ def assert_nothing_went_wrong(report: dict[str, Any]) -> None:
 
 @pytest.mark.skipif(LONG, reason="the long form runs instead")
 def test_two_thousand_payouts_survive_two_hundred_kills_and_forty_freezes(tmp_path: Path):
-    report = run_harness(tmp_path, "--payouts", "2000", "--kills", "200", "--freezes", "40")
+    report = run_harness(tmp_path, "--payouts", "2000", "--kills", "200", "--freezes", "40", "--patience", "420")
 
     assert_nothing_went_wrong(report)
     assert report["killed"] >= 200

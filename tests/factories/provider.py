@@ -137,7 +137,7 @@ class UnkindProvider:
 
     def stop(self) -> None:
         self._process.kill()
-        self._process.wait()
+        self._process.communicate()
 
     def __enter__(self) -> UnkindProvider:
         return self
