@@ -1,4 +1,4 @@
-"""Screens of what leaves and what the banks answer: payment orders, files out, files in, bank entries."""
+"""Screens of what leaves: payment orders and the files to the bank; what the bank says to them stands in admin_bank."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, RangeDateTimeFilter
 
-from backoffice.kit.actors import Actor
 from backoffice.kit.admin import (
     Button,
     Column,
@@ -27,23 +26,20 @@ from backoffice.kit.admin import (
     instant_column,
     link_column,
     money_column,
-    person_column,
+    number_column,
     plug,
     queue,
+    reason_column,
     state_column,
 )
-from backoffice.kit.errors import InputError
 from backoffice.kit.money import Money
-from backoffice.kit.transactions import composable
 from payouts.dispatch import operations, queries
-from payouts.dispatch.models import BankFile, BankFileEntry, BankStatement, PaymentOrder, RailFile
-from payouts.dispatch.operations import BankFileResult, SubmitResult
-from payouts.dispatch.states import ORDER, RAIL_FILE, EntryState, OrderStatus
+from payouts.dispatch.admin_bank import entry_table
+from payouts.dispatch.models import BankFileEntry, PaymentOrder, RailFile
+from payouts.dispatch.operations import SubmitResult
+from payouts.dispatch.states import ORDER, RAIL_FILE, OrderStatus
 from payouts.runs.models import Payout, PayoutRun
 from payouts.runs.states import RunStatus
-
-UPLOAD_BYTES_MAX = 50 * 1024 * 1024
-
 
 # --- queues -------------------------------------------------------------------------------------------------------------
 
@@ -73,19 +69,6 @@ queue(
     tone="bad",
     order=40,
 )
-queue(
-    name="unplaced",
-    title="Bank entries not placed",
-    model=BankFileEntry,
-    rows=lambda at: queries.unplaced_entries(),
-    age_field="created_at",
-    help_text="Nothing of ours matches them: find out what they are, and explain.",
-    order=50,
-)
-
-
-def mask(iban: str) -> str:
-    return f"{iban[:2]} •••• {iban[-4:]}" if len(iban) > 8 else iban
 
 
 # --- payment orders -----------------------------------------------------------------------------------------------------
@@ -93,35 +76,7 @@ def mask(iban: str) -> str:
 
 def _answers(order: PaymentOrder, look: Look) -> Table:
     rows, older = look.slice_of(order.bank_answers.select_related("bank_file"))
-    return _entry_table(rows, older, empty="No bank has said anything about this order yet.")
-
-
-def _entry_table(rows: list[BankFileEntry], older: int | None, empty: str) -> Table:
-    return Table(
-        [
-            Column("Entry"),
-            Column("Booked"),
-            Column("Amount", money=True),
-            Column("Code"),
-            Column("State"),
-            Column("What it did"),
-            Column("File"),
-        ],
-        [
-            (
-                display.link(row, row.kind),
-                display.day(row.booked_on),
-                display.money(row.amount_minor, row.currency),
-                row.code,
-                display.state(row, "state"),
-                row.outcome.replace("_", " "),
-                display.link(row.bank_file),
-            )
-            for row in rows
-        ],
-        empty=empty,
-        older=older,
-    )
+    return entry_table(rows, older, empty="No bank has said anything about this order yet.")
 
 
 _RESOLVE = [
@@ -139,7 +94,7 @@ class PaymentOrderAdmin(OperatorAdmin):
         "attempt",
         "amount_money",
         "state_shown",
-        "reason",
+        "why",
         "rail",
         "end_to_end_id",
         "created",
@@ -195,6 +150,7 @@ class PaymentOrderAdmin(OperatorAdmin):
     amount_money = money_column("Amount")
     state_shown = state_column()
     created = instant_column("Created", "created_at")
+    why = reason_column("Why", "reason")
 
     @admin.display(description="Payout")
     def payout_shown(self, row: PaymentOrder) -> Any:
@@ -271,7 +227,7 @@ def _bytes_of(file: RailFile) -> tuple[bytes, str, str]:
 
 @admin.register(RailFile)
 class RailFileAdmin(OperatorAdmin):
-    list_display = ("file_name", "state_shown", "run_shown", "orders_count", "sum_money", "execute_day", "hash", "created")
+    list_display = ("file_name", "state_shown", "run_shown", "orders_shown", "sum_money", "execute_day", "hash", "created")
     list_filter = (("state", ChoicesDropdownFilter), "rail")
     list_select_related = ("run",)
     machine = RAIL_FILE
@@ -281,7 +237,8 @@ class RailFileAdmin(OperatorAdmin):
     panels = (Panel("orders", "Payment orders", _orders_of_file, permission="payouts.view_paymentorder"),)
     downloads = (Download("bytes", "The file as stored", _bytes_of),)
     state_shown = state_column("State", "state")
-    run_shown = link_column("Run", "run")
+    run_shown = link_column("Run", "run", lambda run: display.day(run.run_on))
+    orders_shown = number_column("Orders", "orders_count")
     sum_money = money_column("Sum", "control_sum_minor")
     execute_day = day_column("Executes", "execute_on")
     created = instant_column("Written", "created_at")
@@ -313,242 +270,6 @@ class RailFileAdmin(OperatorAdmin):
             ("Handed over", display.instant(row.handed_over_at)),
             ("Answered", display.instant(row.answered_at)),
         ]
-
-
-# --- files from the bank ------------------------------------------------------------------------------------------------
-
-
-class UploadTooLarge(InputError):
-    code = "upload_too_large"
-    sentence = "The file is larger than any bank file ({limit} MB)."
-
-
-@composable
-def import_upload(*, file: Any, account_iban: str, actor: Actor, at: datetime) -> BankFileResult:
-    """Read an uploaded bank file; the same file twice is a no-op."""
-    if file.size > UPLOAD_BYTES_MAX:
-        raise UploadTooLarge(limit=UPLOAD_BYTES_MAX // 1024**2)
-    return operations.import_bank_file(
-        data=file.read(), file_name=file.name, actor=actor, at=at, account_iban=account_iban or None
-    )
-
-
-def _entries_of(file: BankFile, look: Look) -> Table:
-    rows, older = look.slice_of(file.entries.select_related("bank_file"))
-    return _entry_table(rows, older, empty="The file has no entries.")
-
-
-def _statements_of(file: BankFile, look: Look) -> Table:
-    rows = list(BankStatement.objects.filter(bank_file=file).order_by("pk")[: look.limit])
-    return Table(
-        [
-            Column("Account"),
-            Column("Statement"),
-            Column("From"),
-            Column("To"),
-            Column("Entries"),
-            Column("Opening", money=True),
-            Column("Closing", money=True),
-        ],
-        [
-            (
-                mask(row.account_iban),
-                f"{row.kind} {row.statement_id}",
-                display.day(row.from_on),
-                display.day(row.to_on),
-                row.entries_count,
-                display.money(row.opening_minor, row.currency),
-                display.money(row.closing_minor, row.currency),
-            )
-            for row in rows
-        ],
-        empty="This file carries no statement.",
-    )
-
-
-@admin.register(BankFile)
-class BankFileAdmin(OperatorAdmin):
-    list_display = ("file_name", "format", "state_shown", "received", "by", "hash")
-    list_filter = (("state", ChoicesDropdownFilter), "format")
-    actor_fields = ("received_by",)
-    search_by = (lambda term: Q(sha256=term), lambda term: Q(file_name=term))
-    search_help_text = "Id, file name or SHA-256"
-    empty_title = "No bank file was read yet"
-    empty_text = "Upload what the bank sent: pain.002, camt.052, camt.053, camt.054, pacs.004 or MT940. The format is recognised."
-    panels = (
-        Panel("statements", "Statements", _statements_of, lazy=False, order=10),
-        Panel("entries", "Entries", _entries_of, permission="payouts.view_bankfileentry", lazy=False, order=20),
-    )
-    list_buttons = (
-        Button(
-            name="upload",
-            label="Upload a bank file",
-            verb=import_upload,
-            permission="payouts.import_bank_file",
-            arguments=lambda row, asked: asked,
-            fields=lambda row: {
-                "file": fields.upload("File", "As the bank sent it."),
-                "account_iban": fields.text(
-                    "Only for account", "Its IBAN, if the file must be about this account.", required=False, max_length=34
-                ),
-            },
-            explain="What the file says is applied at once, all of it or nothing. The same file again changes nothing.",
-            done=lambda row, result: _file_told(result),
-            then=lambda row, result: _page_of_file(result),
-        ),
-    )
-    downloads = (
-        Download(
-            "bytes",
-            "The file as received",
-            lambda row: (
-                bytes(BankFile.objects.values_list("data", flat=True).get(pk=row.pk)),
-                "application/octet-stream",
-                row.file_name,
-            ),
-        ),
-    )
-    state_shown = state_column("State", "state")
-    received = instant_column("Received", "received_at")
-    by = person_column("By", "received_by")
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[BankFile]:
-        return super().get_queryset(request).defer("data")
-
-    @admin.display(description="SHA-256")
-    def hash(self, row: BankFile) -> Any:
-        return display.copyable(row.sha256, row.sha256[:12])
-
-    def status_label(self, row: BankFile) -> Any:
-        return display.state(row, "state")
-
-    def facts(self, row: BankFile) -> list[tuple[str, Any]]:
-        told = [
-            (str(name).replace("_", " ").capitalize(), value)
-            for name, value in row.summary.items()
-            if isinstance(value, int | str)
-        ]
-        return [
-            ("Format", row.format),
-            *told[:8],
-            ("SHA-256", self.hash(row)),
-            ("Received", display.instant(row.received_at)),
-            ("By", self.person(row, "received_by")),
-        ]
-
-
-@admin.register(BankFileEntry)
-class BankFileEntryAdmin(OperatorAdmin):
-    list_display = (
-        "kind_shown",
-        "state_shown",
-        "amount_money",
-        "direction",
-        "code",
-        "booked",
-        "end_to_end_id",
-        "what",
-        "file_shown",
-        "since",
-    )
-    list_filter = (("state", ChoicesDropdownFilter), "kind", "currency")
-    list_select_related = ("bank_file", "payment_order", "payment_order__payout")
-    actor_fields = ("owner",)
-    search_by = (lambda term: Q(end_to_end_id=term), lambda term: Q(line_ref=term), lambda term: Q(servicer_ref=term))
-    search_help_text = "Id, end-to-end id or the bank's reference"
-    empty_text = "The lines of the banks' files stand here with what became of each."
-    buttons = (
-        Button(
-            name="explain",
-            label="Explain",
-            verb=operations.explain_entry,
-            permission="payouts.explain_bank_entry",
-            arguments=lambda row, asked: {"entry_id": row.pk, "reason": asked["reason"]},
-            states=(EntryState.UNPLACED,),
-            state_field="state",
-            fields=lambda row: {"reason": fields.reason("What this line is, and how you know.")},
-            effect=lambda row: [
-                ("Line", row.line_ref),
-                ("Amount", display.money(row.amount_minor, row.currency)),
-                ("Text", row.text),
-            ],
-            explain="No money moves: what stands in suspense stays there until a correction by two people.",
-            done="Explained.",
-        ),
-    )
-    export_columns = (
-        ExportColumn("id", lambda e: e.public_id),
-        ExportColumn("file", lambda e: e.bank_file.file_name),
-        ExportColumn("kind", lambda e: e.kind),
-        ExportColumn("state", lambda e: e.get_state_display()),
-        ExportColumn(
-            "amount", lambda e: Money(e.amount_minor, e.currency) if e.currency and e.amount_minor is not None else None
-        ),
-        ExportColumn("currency", lambda e: e.currency),
-        ExportColumn("direction", lambda e: e.direction),
-        ExportColumn("booked_on", lambda e: e.booked_on),
-        ExportColumn("code", lambda e: e.code),
-        ExportColumn("end_to_end_id", lambda e: e.end_to_end_id),
-        ExportColumn("outcome", lambda e: e.outcome),
-    )
-    state_shown = state_column("State", "state")
-    amount_money = money_column("Amount")
-    booked = day_column("Booked", "booked_on")
-    file_shown = link_column("File", "bank_file")
-    since = instant_column("Read", "created_at")
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[BankFileEntry]:
-        return super().get_queryset(request).defer("bank_file__data")
-
-    @admin.display(description="Kind")
-    def kind_shown(self, row: BankFileEntry) -> str:
-        return row.kind
-
-    @admin.display(description="What it did")
-    def what(self, row: BankFileEntry) -> str:
-        return row.outcome.replace("_", " ")
-
-    def status_label(self, row: BankFileEntry) -> Any:
-        return display.state(row, "state")
-
-    def page_title(self, row: BankFileEntry) -> str:
-        return f"{row.kind.capitalize()} {row.line_ref}"
-
-    def headline(self, row: BankFileEntry) -> Any:
-        return display.money(row.amount_minor, row.currency)
-
-    def standing(self, row: BankFileEntry) -> str:
-        return row.text
-
-    def facts(self, row: BankFileEntry) -> list[tuple[str, Any]]:
-        order = row.payment_order
-        return [
-            ("File", display.link(row.bank_file)),
-            ("Position", row.position),
-            ("Account", mask(row.account_iban)),
-            ("Direction", row.direction),
-            ("Booked", display.day(row.booked_on)),
-            ("Code", row.code),
-            ("End-to-end id", display.copyable(row.end_to_end_id, row.end_to_end_id)),
-            ("The bank's reference", row.servicer_ref),
-            ("Payment order", display.link(order, display.short_id(order.public_id)) if order else ""),
-            ("Payout", display.link(order.payout, display.short_id(order.payout.public_id)) if order else ""),
-            ("What it did", self.what(row)),
-            ("Explained by", self.person(row, "owner")),
-        ]
-
-
-def _file_told(result: BankFileResult) -> str:
-    if result.duplicate_file:
-        return "This file was read before; nothing was done."
-    did = ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in result.applied.items()) or "nothing to do"
-    left = f" {len(result.unplaced):,} entries could not be placed." if result.unplaced else ""
-    return f"{result.format} read: {did}.{left}"
-
-
-def _page_of_file(result: BankFileResult) -> str | None:
-    file = BankFile.objects.filter(public_id=result.bank_file_id).defer("data").first()
-    return display.page_of(file) if file else None
 
 
 # --- on the pages of runs and payouts -------------------------------------------------------------------------------------
@@ -591,7 +312,7 @@ def _answers_of_payout(payout: Payout, look: Look) -> Table:
     rows, older = look.slice_of(
         BankFileEntry.objects.filter(payment_order__payout=payout).select_related("bank_file").defer("bank_file__data")
     )
-    return _entry_table(rows, older, empty="No bank has said anything about this payout yet.")
+    return entry_table(rows, older, empty="No bank has said anything about this payout yet.")
 
 
 def _submitted(row: PayoutRun, result: SubmitResult) -> str:

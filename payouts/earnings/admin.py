@@ -22,15 +22,18 @@ from backoffice.kit.admin import (
     OperatorAdmin,
     Panel,
     Table,
+    choice_column,
     display,
     fields,
     id_column,
     instant_column,
     link_column,
     money_column,
+    number_column,
     person_column,
     plug,
     queue,
+    reason_column,
     state_column,
 )
 from backoffice.kit.errors import InputError
@@ -122,7 +125,17 @@ def _import_totals(job: EarningImport, look: Look) -> Table:
 
 @admin.register(EarningImport)
 class EarningImportAdmin(OperatorAdmin):
-    list_display = ("file_name", "source", "state_shown", "lines_done", "accepted", "duplicate", "rejected", "started", "by")
+    list_display = (
+        "file_name",
+        "source",
+        "state_shown",
+        "lines_shown",
+        "accepted_shown",
+        "duplicate_shown",
+        "rejected_shown",
+        "started",
+        "by",
+    )
     list_filter = (("state", ChoicesDropdownFilter), "source")
     actor_fields = ("actor",)
     search_by = (lambda term: Q(sha256=term), lambda term: Q(file_name=term), lambda term: Q(source=term))
@@ -157,6 +170,10 @@ class EarningImportAdmin(OperatorAdmin):
         ),
     )
     state_shown = state_column("State", "state")
+    lines_shown = number_column("Lines", "lines_done")
+    accepted_shown = number_column("Accepted", "accepted")
+    duplicate_shown = number_column("Duplicate", "duplicate")
+    rejected_shown = number_column("Rejected", "rejected")
     started = instant_column("Started", "started_at")
     by = person_column("By", "actor")
 
@@ -194,7 +211,7 @@ class EarningImportAdmin(OperatorAdmin):
 
 @admin.register(RejectedLine)
 class RejectedLineAdmin(OperatorAdmin):
-    list_display = ("line", "state_shown", "external_id", "reason", "code", "batch_shown", "since")
+    list_display = ("line", "state_shown", "external_id", "why", "code", "batch_shown", "since")
     list_filter = (("state", ChoicesDropdownFilter), "code", "source")
     list_select_related = ("batch",)
     actor_fields = ("closed_by",)
@@ -244,6 +261,7 @@ class RejectedLineAdmin(OperatorAdmin):
     state_shown = state_column("State", "state")
     batch_shown = link_column("Import", "batch")
     since = instant_column("Since", "created_at")
+    why = reason_column("Why", "reason")
 
     @admin.display(description="Line")
     def line(self, row: RejectedLine) -> str:
@@ -318,8 +336,8 @@ class EarningAdmin(OperatorAdmin):
         ExportColumn("net", lambda e: Money(e.net_minor, e.currency)),
         ExportColumn("currency", lambda e: e.currency),
     )
-    kind_shown = state_column("Kind", "kind")
-    seller_shown = link_column("Seller", "seller")
+    kind_shown = choice_column("Kind", "kind")
+    seller_shown = link_column("Seller", "seller", lambda seller: seller.legal_name)
     occurred = instant_column("Occurred", "occurred_at")
     available = instant_column("Available", "available_at")
     gross_money = money_column("Gross", "gross_minor")

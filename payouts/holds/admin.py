@@ -18,6 +18,7 @@ from backoffice.kit.admin import (
     OperatorAdmin,
     Panel,
     Table,
+    choice_column,
     display,
     fields,
     instant_column,
@@ -26,6 +27,7 @@ from backoffice.kit.admin import (
     person_column,
     plug,
     queue,
+    reason_column,
     state_column,
 )
 from backoffice.kit.money import Money, to_minor
@@ -90,7 +92,7 @@ class HoldAdmin(OperatorAdmin):
         "state_shown",
         "remaining_money",
         "amount_money",
-        "reason",
+        "why",
         "owner_shown",
         "review",
         "ends",
@@ -133,16 +135,17 @@ class HoldAdmin(OperatorAdmin):
         ExportColumn("review_on", lambda h: h.review_on),
         ExportColumn("release_at", lambda h: h.release_at),
     )
-    kind_shown = state_column("Kind", "kind")
-    seller_shown = link_column("Seller", "seller")
+    kind_shown = choice_column("Kind", "kind")
+    seller_shown = link_column("Seller", "seller", lambda seller: seller.legal_name)
     state_shown = state_column("State", "state")
     remaining_money = money_column("Held", "remaining_minor")
     amount_money = money_column("Set aside")
     owner_shown = person_column("Owner", "owner")
     ends = instant_column("Ends", "release_at")
+    why = reason_column("Why", "reason")
 
     @admin.display(description="Review")
-    def review(self, row: Hold) -> str:
+    def review(self, row: Hold) -> Any:
         return display.day(row.review_on)
 
     def page_title(self, row: Hold) -> str:
@@ -175,7 +178,7 @@ class HoldAdmin(OperatorAdmin):
 
 @admin.register(ReservePlan)
 class ReservePlanAdmin(OperatorAdmin):
-    list_display = ("kind_shown", "seller_shown", "currency", "share", "state_shown", "days_shown", "cap_money", "reason")
+    list_display = ("kind_shown", "seller_shown", "currency", "share", "state_shown", "days_shown", "cap_money", "why")
     list_filter = (("state", ChoicesDropdownFilter), ("kind", ChoicesDropdownFilter))
     list_select_related = ("seller",)
     actor_fields = ("created_by",)
@@ -203,10 +206,11 @@ class ReservePlanAdmin(OperatorAdmin):
             done="Disabled.",
         ),
     )
-    kind_shown = state_column("Kind", "kind")
-    seller_shown = link_column("Seller", "seller")
+    kind_shown = choice_column("Kind", "kind")
+    seller_shown = link_column("Seller", "seller", lambda seller: seller.legal_name)
     state_shown = state_column("State", "state")
     cap_money = money_column("Up to", "cap_minor")
+    why = reason_column("Why", "reason")
 
     @admin.display(description="Share")
     def share(self, row: ReservePlan) -> str:
@@ -214,7 +218,7 @@ class ReservePlanAdmin(OperatorAdmin):
 
     @admin.display(description="For")
     def days_shown(self, row: ReservePlan) -> str:
-        return f"{row.days} days" if row.kind == PlanKind.ROLLING else f"until {display.day(row.release_on)}"
+        return f"{row.days} days" if row.kind == PlanKind.ROLLING else f"until {row.release_on}"
 
     def page_title(self, row: ReservePlan) -> str:
         return f"{self.share(row)} of {row.seller.legal_name}"

@@ -28,6 +28,7 @@ from backoffice.kit.admin import (
     link_column,
     money_column,
     person_column,
+    reason_column,
     state_column,
 )
 from backoffice.kit.money import Money, to_minor
@@ -277,7 +278,7 @@ def _correction_fields(row: Any) -> dict[str, Any]:
 
 @admin.register(Posting)
 class PostingAdmin(OperatorAdmin):
-    list_display = ("pk", "kind", "key", "recorded", "effective", "actor_shown", "reason")
+    list_display = ("pk", "kind", "key", "recorded", "effective", "actor_shown", "why")
     list_filter = (TemplateFilter, ("recorded_at", RangeDateTimeFilter))
     actor_fields = ("actor", "approver")
     search_by = (
@@ -314,6 +315,7 @@ class PostingAdmin(OperatorAdmin):
     recorded = instant_column("Recorded", "recorded_at")
     effective = instant_column("Effective", "effective_at")
     actor_shown = person_column("By", "actor")
+    why = reason_column("Reason", "reason")
 
     @admin.display(description="Kind")
     def kind(self, row: Posting) -> str:

@@ -25,13 +25,14 @@ from backoffice.kit.admin import (
     OperatorAdmin,
     Panel,
     Table,
+    choice_column,
     day_column,
     display,
     fields,
     id_column,
-    instant_column,
     link_column,
     money_column,
+    number_column,
     person_column,
     plug,
     queue,
@@ -50,6 +51,7 @@ from payouts.sellers.models import Seller
 from payouts.sellers.states import SellerStatus
 
 PLAN_ROWS_SHOWN = 200
+DIFFERENCE_ROWS = 8
 STUCK_AFTER = timedelta(hours=24)
 BOUNCED = [PayoutStatus.FAILED, PayoutStatus.RETURNED]
 
@@ -186,11 +188,11 @@ def _difference(run: PayoutRun, look: Look) -> Table:
         return Table([Column("Difference")], [], empty="There is no earlier run of this kind to compare with.")
     rows: list[tuple[Any, ...]] = []
     for kind, group in (("new", found.new), ("gone", found.gone), ("changed far", found.changed)):
-        for row in group[: look.limit]:
+        for row in group[:DIFFERENCE_ROWS]:
             rows.append(
                 (
                     kind,
-                    row.external_id,
+                    display.anchor(reverse("admin:payouts_seller_change", args=[row.seller_id]), row.external_id),
                     display.money(row.before_minor, row.currency),
                     display.money(row.after_minor, row.currency),
                     display.money(row.change_minor, row.currency, signed=True),
@@ -299,7 +301,6 @@ def _approvals(run: PayoutRun, look: Look) -> Table:
                 display.state(row, "state"),
                 names.get(row.checker, display.EMPTY),
                 display.instant(row.decided_at),
-                display.instant(row.expires_at),
             )
             for row in rows
         ],
@@ -310,14 +311,13 @@ def _approvals(run: PayoutRun, look: Look) -> Table:
 class PayoutRunAdmin(OperatorAdmin):
     list_display = (
         "name",
-        "kind_shown",
         "state_shown",
         "total_money",
-        "payouts_count",
-        "skipped_count",
+        "payouts_shown",
+        "skipped_shown",
         "maker_shown",
         "checker_shown",
-        "built",
+        "kind_shown",
     )
     list_filter = (("status", ChoicesDropdownFilter), ("kind", ChoicesDropdownFilter))
     list_select_related = ("previous",)
@@ -422,22 +422,23 @@ class PayoutRunAdmin(OperatorAdmin):
         ExportColumn("built_at", lambda r: r.built_at),
         ExportColumn("approved_at", lambda r: r.approved_at),
     )
-    kind_shown = state_column("Kind", "kind")
+    kind_shown = choice_column("Pays", "kind")
+    payouts_shown = number_column("Payouts", "payouts_count")
+    skipped_shown = number_column("Skipped", "skipped_count")
     state_shown = state_column()
     maker_shown = person_column("Built by", "maker")
     checker_shown = person_column("Approved by", "checker")
-    built = instant_column("Built", "built_at")
 
     @admin.display(description="Run")
-    def name(self, row: PayoutRun) -> str:
-        return f"{display.day(row.run_on)} {row.currency}".strip()
+    def name(self, row: PayoutRun) -> Any:
+        return display.steady(f"{display.day_text(row.run_on)} {row.currency}".strip())
 
     @admin.display(description="Total")
     def total_money(self, row: PayoutRun) -> Any:
         return display.totals(row.totals)
 
     def page_title(self, row: PayoutRun) -> str:
-        return f"Run of {display.day(row.run_on)}"
+        return f"Run of {display.day_text(row.run_on)}"
 
     def headline(self, row: PayoutRun) -> Any:
         return display.totals(row.totals)
@@ -512,7 +513,7 @@ def _shown(plan: Plan, code: str) -> dict[str, Any]:
     difference = plan.difference
     return {
         "plan": plan,
-        "on": display.day(plan.on),
+        "on": display.day_text(plan.on),
         "totals": display.totals(plan.totals),
         "payouts": [
             (row, display.money(row.amount_minor, row.currency), reverse("admin:payouts_seller_change", args=[row.seller_id]))
@@ -559,10 +560,10 @@ class RunSkipAdmin(OperatorAdmin):
         ExportColumn("why", lambda s: s.get_code_display()),
         ExportColumn("next_on", lambda s: s.next_on),
     )
-    run_shown = link_column("Run", "run")
-    seller_shown = link_column("Seller", "seller")
+    run_shown = link_column("Run", "run", lambda run: display.day(run.run_on))
+    seller_shown = link_column("Seller", "seller", lambda seller: seller.legal_name)
     amount_money = money_column("Stands there")
-    why = state_column("Why not", "code")
+    why = choice_column("Why not", "code")
     next_day = day_column("Next day", "next_on")
 
     def facts(self, row: RunSkip) -> list[tuple[str, Any]]:
@@ -646,7 +647,6 @@ class PayoutAdmin(OperatorAdmin):
         "payee_shown",
         "rail",
         "run_shown",
-        "built",
         "arrival",
     )
     list_filter = (
@@ -734,20 +734,19 @@ class PayoutAdmin(OperatorAdmin):
         ExportColumn("paid_at", lambda p: p.paid_at),
     )
     id_shown = id_column()
-    seller_shown = link_column("Seller", "seller")
+    seller_shown = link_column("Seller", "seller", lambda seller: seller.legal_name)
     amount_money = money_column("Amount")
     state_shown = state_column()
-    run_shown = link_column("Run", "run")
-    built = instant_column("Built", "built_at")
+    run_shown = link_column("Run", "run", lambda run: display.day(run.run_on))
     arrival = day_column("Expected", "expected_arrival_on")
 
     @admin.display(description="Why")
-    def why(self, row: Payout) -> str:
-        return row.status_reason or row.status_code
+    def why(self, row: Payout) -> Any:
+        return display.clamped(row.status_reason or row.status_code)
 
     @admin.display(description="To")
-    def payee_shown(self, row: Payout) -> str:
-        return row.payee_account.masked
+    def payee_shown(self, row: Payout) -> Any:
+        return display.steady(row.payee_account.masked)
 
     def page_title(self, row: Payout) -> str:
         return f"Payout to {row.seller.legal_name}"
@@ -763,7 +762,7 @@ class PayoutAdmin(OperatorAdmin):
             PayoutStatus.APPROVED: "Approved; it leaves when its run is submitted.",
             PayoutStatus.HELD: "The money stays set aside. Release or cancel it.",
             PayoutStatus.PENDING: "Being handed to the rail.",
-            PayoutStatus.IN_TRANSIT: f"With the bank; expected on {display.day(row.expected_arrival_on)}.",
+            PayoutStatus.IN_TRANSIT: _expected(row),
             PayoutStatus.PAID: _return_window(row),
             PayoutStatus.FAILED: "It never arrived; the money is available to the seller again.",
             PayoutStatus.RETURNED: "It came back; the money is available to the seller again.",
@@ -791,10 +790,15 @@ class PayoutAdmin(OperatorAdmin):
         ]
 
 
+def _expected(payout: Payout) -> str:
+    on = payout.expected_arrival_on
+    return f"With the bank; expected on {display.day_text(on)}." if on else "With the bank."
+
+
 def _return_window(payout: Payout) -> str:
     if payout.settled_final_at or payout.return_window_closes_on is None:
         return "Paid."
-    return f"Paid; it may still come back until {display.day(payout.return_window_closes_on)}."
+    return f"Paid; it may still come back until {display.day_text(payout.return_window_closes_on)}."
 
 
 # --- on the seller's page -------------------------------------------------------------------------------------------------

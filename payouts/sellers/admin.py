@@ -346,7 +346,7 @@ class PayeeAccountAdmin(OperatorAdmin):
         ),
     )
     id_shown = id_column()
-    seller_shown = link_column("Seller", "seller")
+    seller_shown = link_column("Seller", "seller", lambda seller: seller.legal_name)
     state_shown = state_column("State")
     name_check_shown = state_column("Name check", "name_check")
     by = person_column("By", "created_by")
@@ -367,8 +367,8 @@ class PayeeAccountAdmin(OperatorAdmin):
         return super().get_queryset(request).defer("account_holder", "number")
 
     @admin.display(description="Account")
-    def masked_shown(self, row: PayeeAccount) -> str:
-        return row.masked
+    def masked_shown(self, row: PayeeAccount) -> Any:
+        return display.steady(row.masked)
 
     @admin.display(description="Cool-off until")
     def cool_off(self, row: PayeeAccount) -> Any:

@@ -5,12 +5,15 @@ from backoffice.kit.admin.buttons import Button, UnknownPermission, declare_perm
 from backoffice.kit.admin.export import ExportColumn
 from backoffice.kit.admin.operator import (
     OperatorAdmin,
+    choice_column,
     day_column,
     id_column,
     instant_column,
     link_column,
     money_column,
+    number_column,
     person_column,
+    reason_column,
     state_column,
 )
 from backoffice.kit.admin.panels import Column, Download, Look, Panel, Table, plug
@@ -28,6 +31,7 @@ __all__ = [
     "Queue",
     "Table",
     "UnknownPermission",
+    "choice_column",
     "day_column",
     "declare_permissions",
     "display",
@@ -36,8 +40,10 @@ __all__ = [
     "instant_column",
     "link_column",
     "money_column",
+    "number_column",
     "person_column",
     "plug",
     "queue",
+    "reason_column",
     "state_column",
 ]

@@ -91,8 +91,27 @@ def instant(at: datetime | None) -> str | SafeString:
     )
 
 
-def day(on: date | None) -> str:
-    return f"{on.day} {on:%b %Y}" if on else EMPTY
+def day(on: date | None) -> str | SafeString:
+    return steady(f"{on.day} {on:%b %Y}") if on else EMPTY
+
+
+def day_text(on: date) -> str:
+    """Return a date as plain text, for titles and messages."""
+    return f"{on.day} {on:%b %Y}"
+
+
+def steady(text: str) -> SafeString:
+    """Return text that does not break over lines."""
+    return format_html('<span class="instant">{}</span>', text)
+
+
+def number(count: int) -> SafeString:
+    return steady(f"{count:,}")
+
+
+def clamped(text: str) -> str | SafeString:
+    """Return a sentence that takes two lines at most; hovering shows all of it."""
+    return format_html('<span class="clamped" title="{0}">{0}</span>', text) if text else ""
 
 
 def age(at: datetime | None, now: datetime) -> str:

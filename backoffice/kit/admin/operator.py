@@ -418,6 +418,34 @@ def state_column(title: str = "Status", field: str = "status") -> Callable[[Any,
     return column
 
 
+def choice_column(title: str, field: str) -> Callable[[Any, models.Model], Any]:
+    """Return a column with the words of a choice that is no state."""
+
+    def column(self: Any, row: Any) -> Any:
+        return getattr(row, f"get_{field}_display")()
+
+    column.short_description = title  # type: ignore[attr-defined]
+    return column
+
+
+def number_column(title: str, field: str) -> Callable[[Any, models.Model], Any]:
+    def column(self: Any, row: Any) -> Any:
+        return display.number(getattr(row, field))
+
+    column.short_description = title  # type: ignore[attr-defined]
+    return column
+
+
+def reason_column(title: str, field: str) -> Callable[[Any, models.Model], Any]:
+    """Return a column for sentences: two lines in the list, the whole of it on hovering."""
+
+    def column(self: Any, row: Any) -> Any:
+        return display.clamped(getattr(row, field))
+
+    column.short_description = title  # type: ignore[attr-defined]
+    return column
+
+
 def instant_column(title: str, field: str) -> Callable[[Any, models.Model], Any]:
     def column(self: Any, row: Any) -> Any:
         return display.instant(getattr(row, field))
@@ -434,9 +462,12 @@ def day_column(title: str, field: str) -> Callable[[Any, models.Model], Any]:
     return column
 
 
-def link_column(title: str, field: str) -> Callable[[Any, models.Model], Any]:
+def link_column(title: str, field: str, shown: Callable[[Any], Any] | None = None) -> Callable[[Any, models.Model], Any]:
+    """Return a column that leads to a related row; `shown(related)` says what to call it there."""
+
     def column(self: Any, row: Any) -> Any:
-        return display.link(getattr(row, field))
+        related = getattr(row, field)
+        return display.link(related, shown(related) if shown and related is not None else None)
 
     column.short_description = title  # type: ignore[attr-defined]
     return column
@@ -446,7 +477,7 @@ def id_column(title: str = "Id") -> Callable[[Any, models.Model], Any]:
     """Return the id column; it is the link to the page, so the copy button stands on the page itself."""
 
     def column(self: Any, row: Any) -> Any:
-        return display.short_id(row.public_id)
+        return display.steady(display.short_id(row.public_id))
 
     column.short_description = title  # type: ignore[attr-defined]
     return column
