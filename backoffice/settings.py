@@ -86,9 +86,7 @@ TEMPLATES = [
 # is given, it serves as both and a system check says so.
 OWNER_COMMANDS = {"migrate", "bench", "test", "flush", "sqlmigrate", "createcachetable", "pgtrigger", "dbshell"}
 DATABASE_APP_ROLE = env("DATABASE_APP_ROLE", default="backoffice_app")
-_works_as_owner = env("BACKOFFICE_DB_ROLE", default="app") == "owner" or (
-    len(sys.argv) > 1 and sys.argv[1] in OWNER_COMMANDS
-)
+_works_as_owner = env("BACKOFFICE_DB_ROLE", default="app") == "owner" or (len(sys.argv) > 1 and sys.argv[1] in OWNER_COMMANDS)
 _url_variable = "DATABASE_OWNER_URL" if _works_as_owner and "DATABASE_OWNER_URL" in os.environ else "DATABASE_URL"
 DATABASES = {"default": env.db_url(_url_variable, default="postgresql:///backoffice")}
 DATABASES["default"]["ATOMIC_REQUESTS"] = False
@@ -254,7 +252,9 @@ UNFOLD = {
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"class": "backoffice.kit.logs.RedactingFormatter", "format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
+    "formatters": {
+        "line": {"class": "backoffice.kit.logs.RedactingFormatter", "format": "%(asctime)s %(levelname)s %(name)s %(message)s"}
+    },
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["stderr"], "level": env("LOG_LEVEL", default="WARNING")},
     "loggers": {
