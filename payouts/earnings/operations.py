@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 from psycopg.errors import UniqueViolation
 
 from backoffice.kit.actors import Actor
@@ -16,8 +16,9 @@ from backoffice.kit.outbox import tell
 from backoffice.kit.transactions import composable
 from backoffice.staff import audit
 from payouts.earnings.booking import Booked, book
+from payouts.earnings.bulk import array
 from payouts.earnings.lines import COLUMNS, EarningLine, LineResult, ParsedLine, parse_all
-from payouts.earnings.models import Earning, RejectedLine, RejectedState
+from payouts.earnings.models import RejectedLine, RejectedState
 
 LINES_MAX = 5_000
 RIVAL_TRIES = 3
@@ -105,7 +106,12 @@ def _book_against_rivals(parsed: Sequence[ParsedLine | LineResult], **facts: Any
 @composable
 def mark_matured(*, earning_ids: Sequence[int], at: datetime) -> int:
     """Note that what these earnings had pending has become available; the caller (holds) has locked them and books the money."""
-    return Earning.objects.filter(pk__in=earning_ids, pending_minor__gt=0).update(pending_minor=0, matured_at=at)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE payouts_earning SET pending_minor = 0, matured_at = %s WHERE id = ANY(%s::bigint[]) AND pending_minor > 0",
+            [at, array(earning_ids)],
+        )
+        return cursor.rowcount
 
 
 @composable

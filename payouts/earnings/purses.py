@@ -7,7 +7,17 @@ from collections.abc import Iterable
 from django.db import connection
 
 from payouts.earnings.allocation import Purse
+from payouts.earnings.bulk import array
 from payouts.ledger.operations import lock_accounts
+
+
+def lock_seller_rows(seller_ids: Iterable[int]) -> list[int]:
+    """Lock sellers in id order and return their ids: the lock of sellers.queries.lock_sellers without a model instance a row, for thousands."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT id FROM payouts_seller WHERE id = ANY(%s::bigint[]) ORDER BY id FOR NO KEY UPDATE", [array(set(seller_ids))]
+        )
+        return [row[0] for row in cursor.fetchall()]
 
 
 def lock_purses(seller_ids: Iterable[int]) -> dict[tuple[int, str], Purse]:

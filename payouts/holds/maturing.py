@@ -19,12 +19,11 @@ from backoffice.kit.transactions import durable
 from payouts.earnings.allocation import Purse
 from payouts.earnings.bulk import Postings, array, text_array
 from payouts.earnings.operations import mark_matured
-from payouts.earnings.purses import lock_purses
+from payouts.earnings.purses import lock_purses, lock_seller_rows
 from payouts.earnings.queries import Pending, due, lock_pending
 from payouts.holds.models import Hold, PlanKind, ReservePlan
 from payouts.holds.states import HOLD, HoldState, PlanState
 from payouts.ledger.templates import Leg, seller
-from payouts.sellers.queries import lock_sellers
 
 CHUNK = 10_000
 _INSERT_HOLDS = """
@@ -84,7 +83,7 @@ def _mature_chunk(actor: Actor, at: datetime) -> Chunk | None:
     found = due(at, CHUNK)
     if not found:
         return None
-    sellers = [one.pk for one in lock_sellers({seller_id for _, seller_id in found})]
+    sellers = lock_seller_rows({seller_id for _, seller_id in found})
     purses = lock_purses(sellers)
     plans = _plans(sellers)
     chunk = Chunk()

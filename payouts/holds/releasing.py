@@ -14,12 +14,11 @@ from backoffice.kit.states import transition, transition_set
 from backoffice.kit.transactions import composable, durable
 from payouts.earnings.allocation import Purse
 from payouts.earnings.bulk import Postings
-from payouts.earnings.purses import lock_purses
+from payouts.earnings.purses import lock_purses, lock_seller_rows
 from payouts.holds import conditions
 from payouts.holds.models import Hold, PlanKind, ReservePlan
 from payouts.holds.states import HOLD, PLAN, HoldState, PlanState, ReleaseReason
 from payouts.ledger.templates import Leg, seller
-from payouts.sellers.queries import lock_sellers
 
 CHUNK = 5_000
 _RELEASED = "SELECT unnest(%(ids)s::bigint[]) AS id"
@@ -36,8 +35,7 @@ def release_set(*, hold_ids: Sequence[int], release_reason: str, actor: Actor, a
     What is released first repays the seller's debt, the rest becomes available. Tells `hold.released` for each.
     """
     owners = Hold.objects.filter(pk__in=hold_ids).values_list("seller_id", flat=True).distinct()
-    sellers = lock_sellers(owners)
-    purses = lock_purses([one.pk for one in sellers])
+    purses = lock_purses(lock_seller_rows(owners))
     holds = list(Hold.objects.select_for_update().filter(pk__in=hold_ids, state=HoldState.ACTIVE).order_by("pk"))
     if not holds:
         return []
