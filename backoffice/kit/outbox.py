@@ -15,6 +15,7 @@ from typing import Any
 from django.db import connection, models, transaction
 
 from backoffice.kit.ids import PublicIdField
+from backoffice.kit.logs import redacted
 
 logger = logging.getLogger(__name__)
 
@@ -140,5 +141,5 @@ def _consume(event: Event, name: str) -> str | None:
             _subscribers[name][1](event)
     except Exception as error:
         logger.exception("event %s: consumer %s failed", event.public_id, name)
-        return f"{name}: {type(error).__name__}: {error}"
+        return redacted(f"{name}: {type(error).__name__}: {error}")
     return None

@@ -14,6 +14,7 @@ from typing import Any
 
 from django.db import connection, models
 
+from backoffice.kit.logs import redacted
 from backoffice.kit.transactions import durable
 
 logger = logging.getLogger(__name__)
@@ -60,7 +61,7 @@ def run_tick(*, job: str, every_seconds: int, work: Callable[[datetime], Any], a
         row.ok = True
     except Exception as problem:
         logger.exception("job %s failed", job)
-        row.ok, row.error = False, f"{type(problem).__name__}: {problem}"[:1000]
+        row.ok, row.error = False, redacted(f"{type(problem).__name__}: {problem}")[:1000]
         raise
     finally:
         row.finished_at = datetime.now(UTC)

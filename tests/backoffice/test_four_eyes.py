@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import random
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -17,6 +18,7 @@ import pytest
 from django.conf import settings
 from django.db import DatabaseError, connection, transaction
 
+import payouts.runs
 from backoffice.kit import approvals
 from backoffice.kit.actors import Actor, partner, staff, system
 from backoffice.kit.approvals import Approval
@@ -26,6 +28,7 @@ from backoffice.staff.models import AuditEntry
 from payouts.dispatch.models import PaymentOrder, RailFile
 from payouts.dispatch.operations import resolve_unknown, submit_run, work
 from payouts.dispatch.orders import create_orders
+from payouts.dispatch.states import RAIL_FILE
 from payouts.ledger import adjustments
 from payouts.ledger.models import Posting
 from payouts.ledger.operations import Draft, FourEyesRequired, post, reverse
@@ -40,6 +43,7 @@ from payouts.runs.operations import (
     refresh_run,
     release_payout,
 )
+from payouts.runs.states import RUN
 from payouts.sellers.operations import change_payee_account
 from tests.factories.dispatch import SUBMIT_AT, make_submitted_run, rails_in
 from tests.factories.runs import AT, ON, make_approved_run, make_payable_seller, make_run
@@ -208,6 +212,14 @@ def test_the_database_believes_nobody(standing: str, statements: list[str], burg
     assert not [statement for statement, sentence in said.items() if not sentence]
     vacuous = ("aborted", "syntax", "does not exist", "cannot be determined", "null value")
     assert not [(statement, sentence) for statement, sentence in said.items() if any(word in sentence for word in vacuous)]
+
+
+def test_the_database_knows_the_same_moves_as_the_code():
+    written = (Path(payouts.runs.__file__).parent / "rules_0007.sql").read_text()
+
+    for machine, trigger in ((RUN, "run_moves"), (RAIL_FILE, "rail_file_moves")):
+        said = set(re.findall(r"'(\w+)>(\w+)'", written.partition(f"TRIGGER {trigger} ")[2].partition("EXECUTE")[0]))
+        assert said == {(a, b) for a, bs in machine.moves.items() if a for b in bs}
 
 
 def test_the_application_cannot_become_the_owner():
