@@ -112,8 +112,11 @@ def settled_from(orders: Sequence[PaymentOrder]) -> dict[str, str]:
     """Return {order's public id: holder of the bank.cash it was settled from}."""
     with connection.cursor() as cursor:
         cursor.execute(
-            """SELECT q.key, a.holder FROM payouts_posting q JOIN payouts_entry e ON e.posting_id = q.id
-                 JOIN payouts_account a ON a.id = e.account_id AND a.code = 'bank.cash'
+            # Posting by posting, by the index that its order names: right after a first import the planner takes both tables for empty,
+            # and would compare every entry with every posting.
+            """SELECT q.key, x.holder FROM payouts_posting q CROSS JOIN LATERAL (
+                      SELECT a.holder FROM payouts_entry e JOIN payouts_account a ON a.id = e.account_id
+                       WHERE e.posting_id = q.id AND a.code = 'bank.cash' ORDER BY e.position LIMIT 1) x
                 WHERE q.template = 'payout_settled' AND q.key = ANY(%s)""",
             [[order.public_id for order in orders]],
         )

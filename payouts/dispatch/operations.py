@@ -10,7 +10,8 @@ from backoffice.kit.transactions import composable, durable
 from backoffice.staff import audit
 from payouts.dispatch import files, recording
 from payouts.dispatch.asking import ask_about_sent, close_return_windows
-from payouts.dispatch.bank_answers import BankFileResult, import_bank_file
+from payouts.dispatch.bank_answers import import_bank_file
+from payouts.dispatch.bank_keeping import BankFileResult
 from payouts.dispatch.engine import work
 from payouts.dispatch.models import BankFileEntry, PaymentOrder
 from payouts.dispatch.outcomes import Effect, Outcome, Told, apply_outcomes, lock_orders, record_sent

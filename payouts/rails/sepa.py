@@ -87,17 +87,33 @@ class SepaRail:
         `message_id` is the batch's id with a running number from `first_number` (≤ 35 characters up to 999 files). Instructions the SEPA
         format cannot carry are answered beside the files, not in them.
         """
-        bad = {one.order_id: one for one in self._inexpressible(instructions)}
+        try:
+            return self._drafts(instructions, batch_id, first_number, at), []
+        except PaymentNotExpressible:
+            # The rare case: look at every instruction by itself, and write the files without those that do not fit.
+            bad = {one.order_id: one for one in self._inexpressible(instructions)}
+            good = [one for one in instructions if one.order_id not in bad]
+            return self._drafts(good, batch_id, first_number, at), list(bad.values())
+
+    def _drafts(self, instructions: Sequence[Instruction], batch_id: str, first_number: int, at: datetime) -> list[FileDraft]:
         drafts: list[FileDraft] = []
         for instant in (False, True):
-            chosen = [i for i in instructions if self._goes_instant(i) == instant and i.order_id not in bad]
+            chosen = [i for i in instructions if self._goes_instant(i) == instant]
             execute_on = at.astimezone(self.profile.cut_off_zone).date() if instant else self.execute_on(at=at)
             pairs = [(i, self._transfer(i)) for i in chosen]
             ids = {transfer.end_to_end_id: i.order_id for i, transfer in pairs}
-            for transfers in bank_profiles.split_into_files([transfer for _, transfer in pairs], self.profile):
+            for transfers in self._split([transfer for _, transfer in pairs]):
                 message_id = f"{to_reference(batch_id)}-{first_number + len(drafts):02d}"
                 drafts.append(self._draft(message_id, transfers, ids, instant, execute_on, at))
-        return drafts, list(bad.values())
+        return drafts
+
+    def _split(self, transfers: list[CreditTransfer]) -> Iterator[list[CreditTransfer]]:
+        for transfer in transfers:
+            if transfer.amount_minor > self.profile.max_amount_minor:
+                raise PaymentNotExpressible(
+                    transfer.end_to_end_id, "amount_minor", "it alone is more than the bank takes in a file."
+                )
+        yield from bank_profiles.split_into_files(transfers, self.profile)
 
     def _draft(
         self, message_id: str, transfers: list[CreditTransfer], ids: dict[str, str], instant: bool, execute_on: date, at: datetime
@@ -127,7 +143,7 @@ class SepaRail:
             instruction_id=instruction.end_to_end_id,
             amount_minor=instruction.amount_minor,
             creditor_name=fit_name(instruction.payee_holder),
-            creditor_iban=instruction.payee_number,
+            creditor_iban=instruction.payee_number if instruction.payee_kind == "iban" else "",
             creditor_bic=instruction.payee_bic or None,
             remittance=fit_remittance(instruction.remittance),
             creditor_country=instruction.payee_country or None,
