@@ -12,6 +12,7 @@ from payouts.sellers import admin as sellers  # noqa: E402, F401
 from payouts.earnings import admin as earnings  # noqa: E402, F401
 from payouts.holds import admin as holds  # noqa: E402, F401
 from payouts.runs import admin as runs  # noqa: E402, F401
+from payouts.runs import admin_payouts as payouts  # noqa: E402, F401
 from payouts.dispatch import admin as dispatch  # noqa: E402, F401
 from payouts.dispatch import admin_bank as bank  # noqa: E402, F401
 from payouts.statements import admin as statements  # noqa: E402, F401

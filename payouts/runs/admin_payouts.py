@@ -1,0 +1,394 @@
+"""Screens of payouts: lines, postings, what an operator may do before they leave; and a seller's own, on the seller's page."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.urls import reverse
+from unfold.contrib.filters.admin import ChoicesDropdownFilter, RangeDateTimeFilter
+
+from backoffice.kit import clock
+from backoffice.kit.admin import (
+    Button,
+    Column,
+    ExportColumn,
+    Look,
+    OperatorAdmin,
+    Panel,
+    Table,
+    day_column,
+    display,
+    fields,
+    id_column,
+    link_column,
+    money_column,
+    plug,
+    queue,
+    state_column,
+)
+from backoffice.kit.money import Money
+from payouts.ledger.models import Posting
+from payouts.runs import operations, queries
+from payouts.runs.models import Payout
+from payouts.runs.states import PAYOUT, PayoutStatus, SkipCode
+from payouts.sellers.models import Seller
+from payouts.sellers.states import SellerStatus
+
+STUCK_AFTER = timedelta(hours=24)
+BOUNCED = [PayoutStatus.FAILED, PayoutStatus.RETURNED]
+
+
+def stuck_payouts(at: datetime) -> QuerySet[Payout]:
+    """Return the payouts that were to be sent and did not move for a day; those held wait for a person and are another queue."""
+    return Payout.objects.filter(status=PayoutStatus.PENDING, changed_at__lt=at - STUCK_AFTER) | Payout.objects.filter(
+        status=PayoutStatus.IN_TRANSIT, expected_arrival_on__lt=at.date() - timedelta(days=2)
+    )
+
+
+def held_payouts(at: datetime) -> QuerySet[Payout]:
+    return Payout.objects.filter(status=PayoutStatus.HELD)
+
+
+def bounced_payouts(at: datetime) -> QuerySet[Payout]:
+    """Return what came back or failed and was not followed by another payout of that seller in that currency."""
+    later = Payout.objects.filter(seller_id=OuterRef("seller_id"), currency=OuterRef("currency"), pk__gt=OuterRef("pk"))
+    return Payout.objects.filter(status__in=BOUNCED).filter(~Exists(later))
+
+
+queue(
+    name="bounced",
+    title="Payouts that bounced",
+    model=Payout,
+    rows=bounced_payouts,
+    age_field="changed_at",
+    help_text="The money is available to the seller again. Ask for a working payee account.",
+    tone="bad",
+    order=20,
+)
+queue(
+    name="stuck",
+    title="Payouts stuck",
+    model=Payout,
+    rows=stuck_payouts,
+    age_field="changed_at",
+    help_text="Should have moved by now: look at their payment orders and at the bank's files.",
+    tone="bad",
+    order=30,
+)
+queue(
+    name="held",
+    title="Payouts held",
+    model=Payout,
+    rows=held_payouts,
+    age_field="changed_at",
+    help_text="A check stopped them before they left. Release or cancel them.",
+    order=35,
+)
+
+
+def reason_fields(row: Any) -> dict[str, Any]:
+    return {"reason": fields.reason()}
+
+
+def _lines(payout: Payout, look: Look) -> Table:
+    """Show the frozen lines, in the order they were booked; the cursor is the last line shown."""
+    after = look.before or 0
+    lines = queries.payout_lines(payout, after_line=after, limit=look.limit + 1)
+    shown = lines[: look.limit]
+    return Table(
+        [Column("Line"), Column("What"), Column("Order"), Column("Recorded"), Column("Amount", money=True)],
+        [
+            (
+                line.line_no,
+                display.anchor(reverse("go", args=[line.source]), line.text) if line.source else line.text,
+                line.order_ref or line.external_id,
+                display.instant(line.recorded_at),
+                display.money(line.amount_minor, line.currency, signed=True),
+            )
+            for line in shown
+        ],
+        older=shown[-1].line_no if len(lines) > look.limit else None,
+        older_label="More",
+        foot=("", "", "", "Payout", display.money(payout.amount_minor, payout.currency)) if len(lines) <= look.limit else (),
+    )
+
+
+def _payout_postings(payout: Payout, look: Look) -> Table:
+    rows, older = look.slice_of(Posting.objects.filter(source_kind="payout", source_id=payout.pk))
+    names = display.people(row.actor for row in rows)
+    return Table(
+        [Column("Posting"), Column("Recorded"), Column("Effective"), Column("By"), Column("Reason")],
+        [
+            (
+                display.link(row, row.template.replace("_", " ")),
+                display.instant(row.recorded_at),
+                display.instant(row.effective_at),
+                names.get(row.actor, row.actor),
+                row.reason,
+            )
+            for row in rows
+        ],
+        older=older,
+    )
+
+
+def _payout_effect(payout: Payout) -> list[tuple[str, Any]]:
+    return [
+        ("Payout to", payout.seller.legal_name),
+        ("Amount", display.money(payout.amount_minor, payout.currency)),
+        ("Account", payout.payee_account.masked),
+        ("Now", display.state(payout)),
+    ]
+
+
+_BEFORE_SENT = (PayoutStatus.NEEDS_APPROVAL, PayoutStatus.APPROVED, PayoutStatus.HELD)
+
+
+@admin.register(Payout)
+class PayoutAdmin(OperatorAdmin):
+    list_display = (
+        "id_shown",
+        "seller_shown",
+        "amount_money",
+        "state_shown",
+        "why",
+        "payee_shown",
+        "rail",
+        "run_shown",
+        "arrival",
+    )
+    list_filter = (
+        ("status", ChoicesDropdownFilter),
+        "currency",
+        "rail",
+        ("built_at", RangeDateTimeFilter),
+    )
+    list_select_related = ("seller", "payee_account", "run")
+    actor_fields = ("maker", "checker")
+    machine = PAYOUT
+    refresh_while = (PayoutStatus.PENDING,)
+    search_by = (
+        lambda term: Q(public_id=queries.reference_to_id(term)),
+        lambda term: Q(seller__in=Seller.objects.filter(external_id=term)),
+        lambda term: Q(seller__in=Seller.objects.filter(legal_name__icontains=term)) if len(term) > 2 else Q(pk__in=[]),
+    )
+    search_help_text = "Id, reference, seller's external id or name"
+    empty_title = "No payout was made yet"
+    empty_text = "Build a run, or pay one seller on request from the seller's page."
+    panels = (
+        Panel(
+            "lines", "Lines", _lines, lazy=False, order=10, help_text="Frozen when the run was built; they add up to the payout."
+        ),
+        Panel("postings", "Postings", _payout_postings, permission="payouts.view_posting", lazy=False, order=60),
+    )
+    buttons = (
+        Button(
+            name="hold",
+            label="Hold",
+            verb=operations.hold_payout,
+            permission="payouts.hold_payout",
+            arguments=lambda row, asked: {"payout_id": row.pk, "reason": asked["reason"]},
+            states=(PayoutStatus.APPROVED,),
+            fields=reason_fields,
+            effect=_payout_effect,
+            explain="It does not leave until somebody releases it; its money stays set aside.",
+            bulk=True,
+            done="Held.",
+        ),
+        Button(
+            name="release",
+            label="Release",
+            verb=operations.release_payout,
+            permission="payouts.hold_payout",
+            arguments=lambda row, asked: {"payout_id": row.pk, "reason": asked["reason"]},
+            states=(PayoutStatus.HELD,),
+            fields=reason_fields,
+            effect=_payout_effect,
+            explain="It may leave again with the next submission of its run.",
+            bulk=True,
+            done="Released.",
+        ),
+        Button(
+            name="cancel",
+            label="Cancel",
+            verb=operations.cancel_payout,
+            permission="payouts.cancel_payout",
+            arguments=lambda row, asked: {"payout_id": row.pk, "reason": asked["reason"]},
+            states=_BEFORE_SENT,
+            fields=reason_fields,
+            effect=lambda row: [
+                *_payout_effect(row),
+                ("Becomes available to the seller", display.money(row.amount_minor, row.currency)),
+            ],
+            danger=True,
+            bulk=True,
+            done="Cancelled. The money is available to the seller again.",
+        ),
+    )
+    export_columns = (
+        ExportColumn("id", lambda p: p.public_id),
+        ExportColumn("seller", lambda p: p.seller.external_id),
+        ExportColumn("seller_name", lambda p: p.seller.legal_name),
+        ExportColumn("amount", lambda p: Money(p.amount_minor, p.currency)),
+        ExportColumn("currency", lambda p: p.currency),
+        ExportColumn("status", lambda p: p.get_status_display()),
+        ExportColumn("code", lambda p: p.status_code),
+        ExportColumn("reason", lambda p: p.status_reason),
+        ExportColumn("account", lambda p: p.payee_account.masked),
+        ExportColumn("rail", lambda p: p.rail),
+        ExportColumn("reference", lambda p: p.reference),
+        ExportColumn("run", lambda p: p.run.public_id if p.run else ""),
+        ExportColumn("built_at", lambda p: p.built_at),
+        ExportColumn("paid_at", lambda p: p.paid_at),
+    )
+    id_shown = id_column()
+    seller_shown = link_column("Seller", "seller", lambda seller: seller.legal_name)
+    amount_money = money_column("Amount")
+    state_shown = state_column()
+    run_shown = link_column("Run", "run", lambda run: display.day(run.run_on))
+    arrival = day_column("Expected", "expected_arrival_on")
+
+    @admin.display(description="Why")
+    def why(self, row: Payout) -> Any:
+        return display.clamped(row.status_reason or row.status_code)
+
+    @admin.display(description="To")
+    def payee_shown(self, row: Payout) -> Any:
+        return display.steady(row.payee_account.masked)
+
+    def page_title(self, row: Payout) -> str:
+        return f"Payout to {row.seller.legal_name}"
+
+    def headline(self, row: Payout) -> Any:
+        return display.money(row.amount_minor, row.currency)
+
+    def standing(self, row: Payout) -> str:
+        """Say where the money is and what comes next; the bank's reason first where there is one."""
+        told = f"{row.status_reason} " if row.status_reason else ""
+        ahead = {
+            PayoutStatus.NEEDS_APPROVAL: "The money is set aside until the run is approved.",
+            PayoutStatus.APPROVED: "Approved; it leaves when its run is submitted.",
+            PayoutStatus.HELD: "The money stays set aside. Release or cancel it.",
+            PayoutStatus.PENDING: "Being handed to the rail.",
+            PayoutStatus.IN_TRANSIT: _expected(row),
+            PayoutStatus.PAID: _return_window(row),
+            PayoutStatus.FAILED: "It never arrived; the money is available to the seller again.",
+            PayoutStatus.RETURNED: "It came back; the money is available to the seller again.",
+        }
+        return told + ahead.get(PayoutStatus(row.status), "The money is available to the seller again.")
+
+    def facts(self, row: Payout) -> list[tuple[str, Any]]:
+        return [
+            ("Seller", display.link(row.seller)),
+            ("Run", display.link(row.run)),
+            ("To", display.link(row.payee_account)),
+            ("Rail", f"{row.rail}, instant" if row.instant else row.rail),
+            ("On the seller's statement", display.copyable(row.reference, f"PAYOUT …{row.reference[-6:]}")),
+            ("Code", row.status_code),
+            ("Brought forward", display.money(row.brought_forward_minor, row.currency) if row.brought_forward_minor else ""),
+            ("Carried forward", display.money(row.carried_forward_minor, row.currency) if row.carried_forward_minor else ""),
+            ("Built", display.instant(row.built_at)),
+            ("Built by", self.person(row, "maker")),
+            ("Approved by", self.person(row, "checker")),
+            ("Submitted", display.instant(row.submitted_at)),
+            ("Expected", display.day(row.expected_arrival_on)),
+            ("Paid", display.instant(row.paid_at)),
+            ("May come back until", display.day(row.return_window_closes_on)),
+            ("Final", display.instant(row.settled_final_at)),
+        ]
+
+
+def _expected(payout: Payout) -> str:
+    on = payout.expected_arrival_on
+    return f"With the bank; expected on {display.day_text(on)}." if on else "With the bank."
+
+
+def _return_window(payout: Payout) -> str:
+    if payout.settled_final_at or payout.return_window_closes_on is None:
+        return "Paid."
+    return f"Paid; it may still come back until {display.day_text(payout.return_window_closes_on)}."
+
+
+# --- on the seller's page -------------------------------------------------------------------------------------------------
+
+
+def _eligibility(seller: Seller, look: Look) -> Table:
+    """Ask the run's own statement what the next run would do."""
+    at = clock.now()
+    labels = dict(SkipCode.choices)
+    return Table(
+        [Column("Currency"), Column("Stands there", money=True), Column("The next run"), Column("To"), Column("Next day")],
+        [
+            (
+                row.currency,
+                display.money(row.amount_minor, row.currency),
+                display.label("would pay it", "good") if not row.code else display.label(labels.get(row.code, row.code), "warn"),
+                row.payee,
+                "today" if not row.code else (display.day(row.next_on) if row.next_on else "when it is mended"),
+            )
+            for row in queries.eligibility(seller.pk, at.date(), at)
+        ],
+        empty="Nothing to pay in any currency.",
+    )
+
+
+def _payouts_of(seller: Seller, look: Look) -> Table:
+    rows, older = look.slice_of(seller.payouts.select_related("payee_account", "run"))
+    return Table(
+        [Column("Payout"), Column("Amount", money=True), Column("State"), Column("Why"), Column("To"), Column("Built")],
+        [
+            (
+                display.link(row, display.short_id(row.public_id)),
+                display.money(row.amount_minor, row.currency),
+                display.state(row),
+                row.status_reason,
+                row.payee_account.masked,
+                display.instant(row.built_at),
+            )
+            for row in rows
+        ],
+        empty="Nothing was paid to this seller yet.",
+        older=older,
+        links=[("All payouts of this seller", display.list_url(Payout, seller=seller.pk))],
+    )
+
+
+def _payout_fields(seller: Seller) -> dict[str, Any]:
+    at = clock.now()
+    offered = [(row.currency, row.currency) for row in queries.eligibility(seller.pk, at.date(), at, on_request=True)]
+    return {"currency": fields.choice("Currency", offered or [(seller.currency, seller.currency)], initial=seller.currency)}
+
+
+def _would_pay(seller: Seller) -> list[tuple[str, Any]]:
+    at, labels = clock.now(), dict(SkipCode.choices)
+    return [
+        (
+            row.currency,
+            display.money(row.amount_minor, row.currency) if not row.code else f"not possible: {labels.get(row.code, row.code)}",
+        )
+        for row in queries.eligibility(seller.pk, at.date(), at, on_request=True)
+    ]
+
+
+plug(
+    Seller,
+    Panel("eligibility", "What the next run would do", _eligibility, lazy=False, order=20),
+    Panel("payouts", "Payouts", _payouts_of, permission="payouts.view_payout", order=40),
+    Button(
+        name="pay",
+        label="Pay now",
+        verb=operations.build_payout,
+        permission="payouts.build_run",
+        arguments=lambda seller, asked: {"seller_id": seller.pk, "currency": asked["currency"]},
+        states=(SellerStatus.ACTIVE,),
+        fields=_payout_fields,
+        effect=_would_pay,
+        explain="Builds a run of one payout, whatever the schedule. Another person approves it like any other.",
+        done="The payout is built and waits for approval.",
+        then=lambda seller, payout: display.page_of(payout.run),
+        order=10,
+    ),
+)
