@@ -56,31 +56,39 @@ class SaleLine:
 
 @dataclass(slots=True)
 class SaleGroup:
-    """All lines of one sale: one seller, currency and order_ref. A group without order_ref has one line and heals nothing."""
+    """All lines of one sale: one seller, currency and order_ref, in booking order.
+
+    Lines are only ever emptied, the oldest first, so the cursors never go back: a group of many thousand lines costs no more a line than one of two.
+    """
 
     lines: list[SaleLine] = field(default_factory=list)
     uses: list[tuple[int, int]] = field(default_factory=list)
+    balance_minor: int = 0
+    uncovered_minor: int = 0
+    _pending_from: int = 0
+    _uncovered_from: int = 0
+    _reserved_from: int = 0
+
+    def recall(self, line: SaleLine) -> None:
+        """Remember a line booked earlier."""
+        self.lines.append(line)
+        self.balance_minor += line.net_minor
+        self.uncovered_minor += line.uncovered_minor
 
     def book(self, line: SaleLine, purse: Purse) -> Parts:
         """Allocate one more line and remember it; `uses` gathers (earning_id, amount) of reserved money taken."""
         self.uses = []
         parts = self._credit(line, purse) if line.net_minor >= 0 else self._debit(line, purse)
-        self.lines.append(line)
+        self.recall(line)
         return parts
 
     def _credit(self, line: SaleLine, purse: Purse) -> Parts:
-        left = line.net_minor
-        for refund in self.lines:
-            healed = min(left, refund.uncovered_minor)
-            if healed:
-                refund.uncovered_minor -= healed
-                refund.changed = True
-                left -= healed
-        line.pending_minor = left
-        if left == line.net_minor:
-            return Parts(pending_minor=left)
-        available, debt = purse.give(line.net_minor - left)
-        return Parts(left, available, 0, debt)
+        healed = self._heal(line.net_minor)
+        line.pending_minor = line.net_minor - healed
+        if not healed:
+            return Parts(pending_minor=line.pending_minor)
+        available, debt = purse.give(healed)
+        return Parts(line.pending_minor, available, 0, debt)
 
     def _debit(self, line: SaleLine, purse: Purse) -> Parts:
         wanted = -line.net_minor
@@ -89,29 +97,47 @@ class SaleGroup:
         rest = wanted - pending - reserved
         if not rest:
             return Parts(-pending, 0, -reserved, 0)
-        sold = sum(other.net_minor for other in self.lines if other.net_minor > 0)
-        refunded = wanted - sum(other.net_minor for other in self.lines if other.net_minor < 0)
-        known = sum(other.uncovered_minor for other in self.lines)
-        line.uncovered_minor = max(0, min(rest, refunded - sold - known))
+        beyond_its_sales = wanted - self.balance_minor - self.uncovered_minor
+        line.uncovered_minor = max(0, min(rest, beyond_its_sales))
         available, debt = purse.take(rest)
         return Parts(-pending, available, -reserved, debt)
 
+    def _heal(self, wanted: int) -> int:
+        healed = 0
+        while healed < wanted and self._uncovered_from < len(self.lines):
+            refund = self.lines[self._uncovered_from]
+            part = min(wanted - healed, refund.uncovered_minor)
+            if part:
+                refund.uncovered_minor -= part
+                refund.changed = True
+                healed += part
+            if not refund.uncovered_minor:
+                self._uncovered_from += 1
+        self.uncovered_minor -= healed
+        return healed
+
     def _take_pending(self, wanted: int) -> int:
         taken = 0
-        for sale in self.lines:
+        while taken < wanted and self._pending_from < len(self.lines):
+            sale = self.lines[self._pending_from]
             part = min(wanted - taken, sale.pending_minor)
             if part:
                 sale.pending_minor -= part
                 sale.changed = True
                 taken += part
+            if not sale.pending_minor:
+                self._pending_from += 1
         return taken
 
     def _take_reserved(self, wanted: int) -> int:
         taken = 0
-        for sale in self.lines:
+        while taken < wanted and self._reserved_from < len(self.lines):
+            sale = self.lines[self._reserved_from]
             part = min(wanted - taken, sale.reserved_minor)
             if part:
                 sale.reserved_minor -= part
                 self.uses.append((sale.earning_id, part))
                 taken += part
+            if not sale.reserved_minor:
+                self._reserved_from += 1
         return taken

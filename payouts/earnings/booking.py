@@ -193,7 +193,7 @@ def _groups(fresh: list[Fresh]) -> dict[GroupKey, SaleGroup]:
         )
         for seller_id, currency, order_ref, earning_id, net, pending, uncovered in cursor.fetchall():
             group = groups.setdefault((seller_id, currency, order_ref), SaleGroup())
-            group.lines.append(SaleLine(earning_id, net, pending, uncovered))
+            group.recall(SaleLine(earning_id, net, pending, uncovered))
     taken_from = {line.group for line in fresh if line.parsed.net_minor < 0 and line.parsed.order_ref}
     sales = [line for key in taken_from for line in groups[key].lines if line.net_minor > 0]
     kept = reserve_of_sale.kept([line.earning_id for line in sales]) if sales else {}

@@ -61,7 +61,8 @@ def record_earnings(
 ) -> list[LineResult]:
     """Book up to 5,000 lines and answer what became of each, in their order: accepted, duplicate (the same content came before) or rejected.
 
-    A rejected line never keeps the others from being booked. With `partner_id`, only that partner's sellers are known. Tells
+    A rejected line never keeps the others from being booked. A later line cannot change an earlier one (a delivery date known only now, say): the
+    same external_id with other content is rejected, and the time until the money is free keeps counting from what came first. With `partner_id`, only that partner's sellers are known. Tells
     `earnings.recorded` once, with counts. Refuses: TooManyLines.
     """
     if len(lines) > LINES_MAX:
