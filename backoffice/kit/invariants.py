@@ -63,9 +63,13 @@ def check_books(numbers: set[int] | None = None) -> list[Verdict]:
             if not connection.atomic_blocks[:-1]:
                 cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
             cursor.execute("SET LOCAL statement_timeout = 0")
+            # Truths read whole tables. Right after a first import the planner takes those for empty, and would compare each row with each.
+            cursor.execute("SET LOCAL enable_nestloop = off")
         for one in sorted(TRUTHS, key=lambda t: (t.number, t.name)):
             if numbers is None or one.number in numbers:
                 verdicts.append(_judge(one))
+        with connection.cursor() as cursor:
+            cursor.execute("SET LOCAL enable_nestloop = on")
     return verdicts
 
 
