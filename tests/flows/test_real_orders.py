@@ -259,6 +259,7 @@ def bank_answers(street: Street, run: str) -> None:
     assert first["settled"] == len(orders) - len(refused)
     street.bank.advance(days=5)
     assert street.read_what_arrived("2017-11-13T08:00:00Z")["returned"] == RETURNED
+    assert {name.split("-")[-1][:8] for name, _ in street.arrived} == {"pain.002", "camt.054", "camt.053", "pacs.004"}
     street.read_all_of_it_again("2017-11-13T09:00:00Z")
 
     assert by_status(run) == {"paid": len(orders) - len(refused) - RETURNED, "failed": len(refused), "returned": RETURNED}
