@@ -86,6 +86,8 @@ class Street:
         """Import everything the bank has put into the mailbox, in its order; returns what was done, summed up."""
         done: dict[str, int] = {}
         for message in self.bank.collect():
+            if message.account not in (None, DEBTOR_ID):
+                continue  # other customers' statements: a bank sends us our own
             path = self.folder / f"{message.id:04d}-{message.type}.xml"
             path.write_bytes(message.data)
             self.arrived.append((str(path), message.data))
