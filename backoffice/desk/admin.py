@@ -6,7 +6,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.db.models import Q
-from unfold.contrib.filters.admin import ChoicesDropdownFilter, RangeDateTimeFilter
+from unfold.contrib.filters.admin import ChoicesDropdownFilter
 
 from backoffice.desk import operations
 from backoffice.desk.models import BooksCheck
@@ -14,6 +14,7 @@ from backoffice.desk.search import models_by_prefix
 from backoffice.kit.admin import (
     Button,
     Column,
+    DayRangeFilter,
     ExportColumn,
     Look,
     OperatorAdmin,
@@ -24,6 +25,7 @@ from backoffice.kit.admin import (
     instant_column,
     person_column,
     state_column,
+    value_filter,
 )
 from backoffice.kit.approvals import Approval, ApprovalState
 from backoffice.kit.ids import prefix_of
@@ -86,7 +88,10 @@ def _plain(value: Any) -> Any:
 @admin.register(Approval)
 class ApprovalAdmin(OperatorAdmin):
     list_display = ("what", "subject_shown", "state_shown", "maker_shown", "checker_shown", "asked", "expires")
-    list_filter = (("state", ChoicesDropdownFilter), "action")
+    list_filter = (
+        ("state", ChoicesDropdownFilter),
+        value_filter("what", "action", lambda: [(one, one.replace("_", " ")) for one in ("payout_run", adjustments.ACTION)]),
+    )
     actor_fields = ("maker", "checker")
     search_by = (lambda term: Q(subject=term), lambda term: Q(content_hash=term))
     search_help_text = "Id of the approval or of its subject, or content hash"
@@ -173,7 +178,7 @@ def _consumers(row: Event, look: Look) -> Table:
 class EventAdmin(OperatorAdmin):
     list_display = ("type", "subject_shown", "occurred", "delivered", "attempts", "trouble")
     # No filter by type: its choices would be read from every row; the search finds a type.
-    list_filter = (("occurred_at", RangeDateTimeFilter),)
+    list_filter = (("occurred_at", DayRangeFilter),)
     search_by = (lambda term: Q(subject=term), lambda term: Q(type=term))
     search_help_text = "Id of the event or of its subject, or type"
     empty_text = "Events are facts told to others, written with the fact itself."

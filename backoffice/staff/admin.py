@@ -8,9 +8,19 @@ from django.contrib import admin
 from django.contrib.auth.models import Group, User
 from django.db.models import Q
 from django.http import HttpRequest
-from unfold.contrib.filters.admin import RangeDateTimeFilter
 
-from backoffice.kit.admin import Column, ExportColumn, Look, OperatorAdmin, Panel, Table, display, instant_column, person_column
+from backoffice.kit.admin import (
+    Column,
+    DayRangeFilter,
+    ExportColumn,
+    Look,
+    OperatorAdmin,
+    Panel,
+    Table,
+    display,
+    instant_column,
+    person_column,
+)
 from backoffice.staff.models import AuditEntry
 
 
@@ -25,7 +35,7 @@ def _facts(row: AuditEntry, look: Look) -> Table:
 @admin.register(AuditEntry)
 class AuditEntryAdmin(OperatorAdmin):
     list_display = ("action_shown", "subject_shown", "by", "at_shown", "reason", "sealed")
-    list_filter = (("at", RangeDateTimeFilter),)
+    list_filter = (("at", DayRangeFilter),)
     actor_fields = ("actor",)
     search_by = (lambda term: Q(subject=term), lambda term: Q(actor=term), lambda term: Q(action=term))
     search_help_text = "Id of the entry or of its subject, actor such as staff:3, or action"

@@ -8,16 +8,18 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
-from unfold.contrib.filters.admin import ChoicesDropdownFilter, RangeDateTimeFilter
+from unfold.contrib.filters.admin import ChoicesDropdownFilter
 
 from backoffice.kit.admin import (
     Button,
     Column,
+    DayRangeFilter,
     Download,
     ExportColumn,
     Look,
     OperatorAdmin,
     Panel,
+    RailFilter,
     Table,
     day_column,
     display,
@@ -99,7 +101,7 @@ class PaymentOrderAdmin(OperatorAdmin):
         "end_to_end_id",
         "created",
     )
-    list_filter = (("status", ChoicesDropdownFilter), "rail", ("created_at", RangeDateTimeFilter))
+    list_filter = (("status", ChoicesDropdownFilter), RailFilter, ("created_at", DayRangeFilter))
     list_select_related = ("payout", "payout__seller", "payee_account", "rail_file")
     machine = ORDER
     refresh_while = (OrderStatus.SENDING,)
@@ -228,7 +230,7 @@ def _bytes_of(file: RailFile) -> tuple[bytes, str, str]:
 @admin.register(RailFile)
 class RailFileAdmin(OperatorAdmin):
     list_display = ("file_name", "state_shown", "run_shown", "orders_shown", "sum_money", "execute_day", "hash", "created")
-    list_filter = (("state", ChoicesDropdownFilter), "rail")
+    list_filter = (("state", ChoicesDropdownFilter), RailFilter)
     list_select_related = ("run",)
     machine = RAIL_FILE
     search_by = (lambda term: Q(message_id=term), lambda term: Q(sha256=term), lambda term: Q(file_name=term))

@@ -14,6 +14,7 @@ from backoffice.kit.actors import Actor
 from backoffice.kit.admin import (
     Button,
     Column,
+    CurrencyFilter,
     Download,
     ExportColumn,
     Look,
@@ -29,6 +30,7 @@ from backoffice.kit.admin import (
     person_column,
     queue,
     state_column,
+    value_filter,
 )
 from backoffice.kit.errors import InputError
 from backoffice.kit.money import Money
@@ -135,7 +137,7 @@ def _statements_of(file: BankFile, look: Look) -> Table:
 @admin.register(BankFile)
 class BankFileAdmin(OperatorAdmin):
     list_display = ("file_name", "format", "state_shown", "received", "by", "hash")
-    list_filter = (("state", ChoicesDropdownFilter), "format")
+    list_filter = (("state", ChoicesDropdownFilter),)
     actor_fields = ("received_by",)
     search_by = (lambda term: Q(sha256=term), lambda term: Q(file_name=term))
     search_help_text = "Id, file name or SHA-256"
@@ -217,7 +219,11 @@ class BankFileEntryAdmin(OperatorAdmin):
         "file_shown",
         "since",
     )
-    list_filter = (("state", ChoicesDropdownFilter), "kind", "currency")
+    list_filter = (
+        ("state", ChoicesDropdownFilter),
+        value_filter("kind", "kind", lambda: [(one, one) for one in ("status", "booking", "return", "notice")]),
+        CurrencyFilter,
+    )
     list_select_related = ("bank_file", "payment_order", "payment_order__payout")
     actor_fields = ("owner",)
     search_by = (lambda term: Q(end_to_end_id=term), lambda term: Q(line_ref=term), lambda term: Q(servicer_ref=term))

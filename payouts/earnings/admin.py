@@ -11,12 +11,14 @@ from typing import Any
 from django.conf import settings
 from django.contrib import admin
 from django.db.models import Q, QuerySet
-from unfold.contrib.filters.admin import ChoicesDropdownFilter, RangeDateTimeFilter
+from unfold.contrib.filters.admin import ChoicesDropdownFilter
 
 from backoffice.kit.actors import Actor
 from backoffice.kit.admin import (
     Button,
     Column,
+    CurrencyFilter,
+    DayRangeFilter,
     ExportColumn,
     Look,
     OperatorAdmin,
@@ -136,7 +138,7 @@ class EarningImportAdmin(OperatorAdmin):
         "started",
         "by",
     )
-    list_filter = (("state", ChoicesDropdownFilter), "source")
+    list_filter = (("state", ChoicesDropdownFilter),)
     actor_fields = ("actor",)
     search_by = (lambda term: Q(sha256=term), lambda term: Q(file_name=term), lambda term: Q(source=term))
     search_help_text = "Id, file name, source or SHA-256"
@@ -212,7 +214,7 @@ class EarningImportAdmin(OperatorAdmin):
 @admin.register(RejectedLine)
 class RejectedLineAdmin(OperatorAdmin):
     list_display = ("line", "state_shown", "external_id", "why", "code", "batch_shown", "since")
-    list_filter = (("state", ChoicesDropdownFilter), "code", "source")
+    list_filter = (("state", ChoicesDropdownFilter),)
     list_select_related = ("batch",)
     actor_fields = ("closed_by",)
     search_by = (lambda term: Q(external_id=term), lambda term: Q(code=term))
@@ -312,7 +314,7 @@ class EarningAdmin(OperatorAdmin):
         "net_money",
         "available",
     )
-    list_filter = (("kind", ChoicesDropdownFilter), "currency", ("occurred_at", RangeDateTimeFilter))
+    list_filter = (("kind", ChoicesDropdownFilter), CurrencyFilter, ("occurred_at", DayRangeFilter))
     list_select_related = ("seller",)
     search_by = (
         lambda term: Q(external_id=term),

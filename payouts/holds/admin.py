@@ -13,6 +13,7 @@ from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from backoffice.kit.admin import (
     Button,
     Column,
+    CurrencyFilter,
     ExportColumn,
     Look,
     OperatorAdmin,
@@ -97,7 +98,7 @@ class HoldAdmin(OperatorAdmin):
         "review",
         "ends",
     )
-    list_filter = (("state", ChoicesDropdownFilter), ("kind", ChoicesDropdownFilter), "currency")
+    list_filter = (("state", ChoicesDropdownFilter), ("kind", ChoicesDropdownFilter), CurrencyFilter)
     list_select_related = ("seller", "plan", "earning")
     actor_fields = ("owner", "changed_by")
     machine = HOLD

@@ -12,11 +12,13 @@ from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
-from unfold.contrib.filters.admin import ChoicesDropdownFilter, DropdownFilter, RangeDateTimeFilter
+from unfold.contrib.filters.admin import ChoicesDropdownFilter, DropdownFilter
 
 from backoffice.kit.admin import (
     Button,
     Column,
+    CurrencyFilter,
+    DayRangeFilter,
     ExportColumn,
     Look,
     OperatorAdmin,
@@ -90,7 +92,7 @@ def _entries(account: Account, look: Look) -> Table:
 @admin.register(Account)
 class AccountAdmin(OperatorAdmin):
     list_display = ("name", "holder_shown", "currency", "balance_money", "kept")
-    list_filter = (CodeFilter, "currency")
+    list_filter = (CodeFilter, CurrencyFilter)
     search_by = (lambda term: Q(holder=term), lambda term: Q(holder_id=int(term)) if term.isdigit() else Q(pk__in=[]))
     search_help_text = "Holder, such as a rail or bank account"
     list_links = (("Trial balance", "admin:payouts_account_trial_balance", "payouts.view_account"),)
@@ -279,7 +281,7 @@ def _correction_fields(row: Any) -> dict[str, Any]:
 @admin.register(Posting)
 class PostingAdmin(OperatorAdmin):
     list_display = ("pk", "kind", "key", "recorded", "effective", "actor_shown", "why")
-    list_filter = (TemplateFilter, ("recorded_at", RangeDateTimeFilter))
+    list_filter = (TemplateFilter, ("recorded_at", DayRangeFilter))
     actor_fields = ("actor", "approver")
     search_by = (
         lambda term: Q(key=term),
@@ -343,7 +345,7 @@ class PostingAdmin(OperatorAdmin):
 @admin.register(Entry)
 class EntryAdmin(OperatorAdmin):
     list_display = ("pk", "recorded", "posting_shown", "account_shown", "debit_money", "credit_money")
-    list_filter = ("currency",)
+    list_filter = (CurrencyFilter,)
     list_select_related = ("posting", "account")
     search_by = (lambda term: Q(pk=int(term)) if term.isdigit() and len(term) < 19 else Q(pk__in=[]),)
     search_help_text = "Entry number"

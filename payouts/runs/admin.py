@@ -19,6 +19,7 @@ from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from backoffice.kit import clock
 from backoffice.kit.admin import (
     Button,
+    CurrencyFilter,
     ExportColumn,
     OperatorAdmin,
     Panel,
@@ -366,7 +367,7 @@ def _shown(plan: Plan, code: str) -> dict[str, Any]:
 @admin.register(RunSkip)
 class RunSkipAdmin(OperatorAdmin):
     list_display = ("run_shown", "seller_shown", "amount_money", "why", "next_day")
-    list_filter = (("code", ChoicesDropdownFilter), "currency")
+    list_filter = (("code", ChoicesDropdownFilter), CurrencyFilter)
     list_select_related = ("run", "seller")
     empty_text = "A built run keeps every seller it did not pay, with the reason."
     export_columns = (

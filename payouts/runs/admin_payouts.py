@@ -8,16 +8,19 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.urls import reverse
-from unfold.contrib.filters.admin import ChoicesDropdownFilter, RangeDateTimeFilter
+from unfold.contrib.filters.admin import ChoicesDropdownFilter
 
 from backoffice.kit import clock
 from backoffice.kit.admin import (
     Button,
     Column,
+    CurrencyFilter,
+    DayRangeFilter,
     ExportColumn,
     Look,
     OperatorAdmin,
     Panel,
+    RailFilter,
     Table,
     day_column,
     display,
@@ -162,9 +165,9 @@ class PayoutAdmin(OperatorAdmin):
     )
     list_filter = (
         ("status", ChoicesDropdownFilter),
-        "currency",
-        "rail",
-        ("built_at", RangeDateTimeFilter),
+        CurrencyFilter,
+        RailFilter,
+        ("built_at", DayRangeFilter),
     )
     list_select_related = ("seller", "payee_account", "run")
     actor_fields = ("maker", "checker")

@@ -3,6 +3,7 @@
 from backoffice.kit.admin import display, fields
 from backoffice.kit.admin.buttons import Button, UnknownPermission, declare_permissions
 from backoffice.kit.admin.export import ExportColumn
+from backoffice.kit.admin.filters import CurrencyFilter, DayRangeFilter, RailFilter, value_filter
 from backoffice.kit.admin.operator import (
     OperatorAdmin,
     choice_column,
@@ -23,12 +24,15 @@ __all__ = [
     "QUEUES",
     "Button",
     "Column",
+    "CurrencyFilter",
+    "DayRangeFilter",
     "Download",
     "ExportColumn",
     "Look",
     "OperatorAdmin",
     "Panel",
     "Queue",
+    "RailFilter",
     "Table",
     "UnknownPermission",
     "choice_column",
@@ -46,4 +50,5 @@ __all__ = [
     "queue",
     "reason_column",
     "state_column",
+    "value_filter",
 ]

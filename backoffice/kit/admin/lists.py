@@ -13,6 +13,7 @@ from django.http import HttpRequest
 from unfold.views import ChangeList
 
 from backoffice.kit.admin import display
+from backoffice.kit.admin import rows as cells
 
 BEFORE_VAR, AFTER_VAR, LAST_VAR = "before", "after", "last"
 COUNT_UP_TO = 1_000
@@ -110,7 +111,16 @@ class KeysetChangeList(ChangeList):
         except ValueError as error:
             raise IncorrectLookupParameters(error) from error
 
-    # What the pagination template asks for.
+    # What the templates ask for.
+    def heads(self) -> list[tuple[str, str]]:
+        return cells.heads(self)
+
+    def has_checkbox(self) -> bool:
+        return cells.has_checkbox(self)
+
+    def lines(self) -> list[Any]:
+        return list(cells.cells_of(self))
+
     def first_url(self) -> str:
         return self.get_query_string(remove=[BEFORE_VAR, AFTER_VAR, LAST_VAR])
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from django.contrib import messages
+from django.contrib.admin import ShowFacets
 from django.core.exceptions import PermissionDenied
 from django.core.handlers.asgi import ASGIRequest
 from django.db import models
@@ -37,6 +38,7 @@ class OperatorAdmin(ModelAdmin):
     list_per_page = 50
     show_full_result_count = False
     list_filter_submit = True
+    show_facets = ShowFacets.NEVER
     ordering = ("-id",)
     sortable_by: Sequence[str] = ()
     actions: Sequence[Any] = ()

@@ -2,6 +2,13 @@
 (function () {
   "use strict";
 
+  /* Charts write in a grey that reads on both grounds; the theme is not on the page yet, so ask where it is remembered. */
+  if (window.Chart) {
+    var chosen = (localStorage.getItem("adminTheme") || "auto").replace(/"/g, "");
+    var dark = chosen === "dark" || (chosen === "auto" && window.matchMedia("(prefers-color-scheme: dark)").matches);
+    window.Chart.defaults.color = dark ? "#a3abb8" : "#4b5563";
+  }
+
   function say(text) {
     var place = document.getElementById("desk-announce");
     if (!place) {

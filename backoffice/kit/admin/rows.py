@@ -1,0 +1,85 @@
+"""The rows of a list, written straight: a template tag per cell costs ten times as much at fifty rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date, datetime
+from functools import lru_cache
+from typing import Any
+
+from django.contrib.admin.utils import label_for_field
+from django.core.exceptions import FieldDoesNotExist
+from django.db import models
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+from django.utils.text import capfirst
+from unfold.widgets import CHECKBOX_CLASSES
+
+from backoffice.kit.admin import display
+
+CHECKBOX = "action_checkbox"
+
+
+def heads(change_list: Any) -> list[tuple[str, str]]:
+    """Return (css class, title) of each column, the checkbox apart."""
+    names = [name for name in change_list.list_display if name != CHECKBOX]
+    return [
+        (f"column-{name}", capfirst(str(label_for_field(name, change_list.model, change_list.model_admin)))) for name in names
+    ]
+
+
+def has_checkbox(change_list: Any) -> bool:
+    return CHECKBOX in change_list.list_display
+
+
+def cells_of(change_list: Any) -> Iterator[SafeString]:
+    """Yield the cells of each row; the first leads to the row's page."""
+    names = [name for name in change_list.list_display if name != CHECKBOX]
+    pick = has_checkbox(change_list)
+    for row in change_list.result_list:
+        address = display.page_of(row) or "#"
+        shown = [(f"field-{name}", value_of(change_list.model_admin, row, name)) for name in names]
+        first = format_html('<th scope="row" class="{}"><a href="{}">{}</a></th>', shown[0][0], address, shown[0][1])
+        rest = format_html_join("", '<td class="{}">{}</td>', shown[1:])
+        yield format_html("{}{}{}", _checkbox(row) if pick else "", first, rest)
+
+
+def value_of(model_admin: Any, row: Any, name: str) -> Any:
+    """Return a column's value as it is shown: a method of the admin, or a field in words."""
+    method = getattr(model_admin, name, None)
+    if callable(method):
+        return method(row)
+    field = _field(type(row), name)
+    value = getattr(row, name)
+    if field is None:
+        return value() if callable(value) else value
+    if getattr(field, "flatchoices", None):
+        return getattr(row, f"get_{name}_display")()
+    if value is None or value == "":
+        return display.EMPTY
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, datetime):
+        return display.instant(value)
+    if isinstance(value, date):
+        return display.day(value)
+    return display.number(value) if isinstance(value, int) and not field.primary_key else value
+
+
+@lru_cache(maxsize=512)
+def _field(model: type[models.Model], name: str) -> models.Field[Any, Any] | None:
+    try:
+        field = model._meta.get_field(name)
+    except FieldDoesNotExist:
+        return None
+    return field if isinstance(field, models.Field) else None
+
+
+def _checkbox(row: Any) -> SafeString:
+    return format_html(
+        '<td class="action-checkbox"><input type="checkbox" name="_selected_action" value="{}" class="action-select {}" '
+        'aria-label="Select {}"></td>',
+        row.pk,
+        " ".join(CHECKBOX_CLASSES),
+        row,
+    )
