@@ -295,14 +295,14 @@ def test_bank_profiles_are_found_by_name_and_name_their_files():
 
 def test_ten_thousand_payments_take_seconds_little_memory_and_grow_linearly():
     small, large = [transfer(n) for n in range(2_000)], [transfer(n) for n in range(10_000)]
-    started = time.monotonic()
+    started = time.process_time()
     build(*small)
-    first = time.monotonic() - started
-    before, started = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.monotonic()
+    first = time.process_time() - started
+    before, started = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.process_time()
 
     built = build(*large)
 
-    second = time.monotonic() - started
+    second = time.process_time() - started
     assert second < 6
     # Five times as many: the factor two is for a busy machine, a quadratic writer would need twenty-five times as long.
     assert second < 2 * 5 * max(first, 0.1)
