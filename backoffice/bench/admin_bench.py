@@ -91,7 +91,11 @@ def _figures(client: Client, rows: int) -> list[dict[str, Any]]:
         for _ in range(measure.ROUNDS):
             taken += [_opened(client, ours) for _ in range(5)]
             beside += [_opened(client, theirs)] if theirs else []
-        more = {"goal_ms": GOALS_MS.get(name), "unit": "ms", **({"cold_ms": round(cold, 1)} if name == "desk" else {})}
+        more: dict[str, Any] = {
+            "goal_ms": GOALS_MS.get(name),
+            "unit": "ms",
+            **({"cold_ms": round(cold, 1)} if name == "desk" else {}),
+        }
         figures.append(
             measure.result(
                 f"admin.{name}",

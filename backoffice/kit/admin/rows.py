@@ -49,7 +49,7 @@ def value_of(model_admin: Any, row: Any, name: str) -> Any:
     method = getattr(model_admin, name, None)
     if callable(method):
         return method(row)
-    field = _field(type(row), name)
+    field = _field(row._meta.model, name)
     value = getattr(row, name)
     if field is None:
         return value() if callable(value) else value
