@@ -139,31 +139,58 @@ def transition_set(
     also = also or {}
     further = "".join(f", {column} = %(_also_{column})s" for column in also)
     sources = [a for a, bs in of.moves.items() if str(to) in bs and a]
-    statement = f"""
+    moved = f"""
         WITH chosen AS MATERIALIZED ({select_sql}),
         before AS MATERIALIZED (
             SELECT t.id, t.{of.column} AS from_state FROM {of.table} t JOIN chosen USING (id)
             WHERE t.{of.column} = ANY(%(_sources)s) ORDER BY t.id FOR UPDATE OF t),
         moved AS (
             UPDATE {of.table} t SET {of.column} = %(_to)s{further} FROM before b
-            WHERE t.id = b.id AND t.{of.column} = b.from_state RETURNING t.id, b.from_state)
-        INSERT INTO backoffice_statechange (subject, subject_id, from_state, to_state, actor, code, reason, at)
-        SELECT %(_subject)s, id, from_state, %(_to)s, %(_actor)s, %(_code)s, %(_reason)s, %(_at)s FROM moved
-    """  # noqa: S608 - table, column and select come from code, never from input
+            WHERE t.id = b.id AND t.{of.column} = b.from_state RETURNING t.id, b.from_state)"""  # noqa: S608
+    facts = params | {"_sources": sources, "_to": str(to)} | {f"_also_{column}": value for column, value in also.items()}
+    return _write_moves(of, moved, facts, to, actor=actor, at=at, reason=reason, code=code)
+
+
+def transition_where(
+    of: StateMachine,
+    condition: str,
+    params: dict[str, Any],
+    from_state: str,
+    to: str,
+    *,
+    actor: Actor,
+    at: datetime,
+    reason: str = "",
+    code: str = "",
+    also: dict[str, Any] | None = None,
+) -> int:
+    """Move every row in one state that meets a condition on `t`, in one write without reading them first; return how many moved.
+
+    For sets whose rivals the caller has locked out already. Refuses: MoveNotAllowed.
+    """
+    if not of.allows(from_state, to):
+        raise MoveNotAllowed(subject=of.subject, from_state=from_state, to_state=to)
+    also = also or {}
+    further = "".join(f", {column} = %(_also_{column})s" for column in also)
+    moved = f"""
+        WITH moved AS (
+            UPDATE {of.table} t SET {of.column} = %(_to)s{further}
+             WHERE t.{of.column} = %(_from)s AND ({condition}) RETURNING t.id, %(_from)s AS from_state)"""  # noqa: S608
+    facts = params | {"_from": str(from_state), "_to": str(to)} | {f"_also_{column}": value for column, value in also.items()}
+    return _write_moves(of, moved, facts, to, actor=actor, at=at, reason=reason, code=code)
+
+
+def _write_moves(
+    of: StateMachine, moved: str, params: dict[str, Any], to: str, *, actor: Actor, at: datetime, reason: str, code: str
+) -> int:
+    """Run a statement whose last part `moved` answers (id, from_state), and write their history with it."""
+    history = {"_subject": of.subject, "_actor": str(actor), "_code": code, "_reason": reason, "_at": at}
     with connection.cursor() as cursor:
         cursor.execute(
-            statement,
-            params
-            | {f"_also_{column}": value for column, value in also.items()}
-            | {
-                "_sources": sources,
-                "_to": str(to),
-                "_subject": of.subject,
-                "_actor": str(actor),
-                "_code": code,
-                "_reason": reason,
-                "_at": at,
-            },
+            f"""{moved}
+        INSERT INTO backoffice_statechange (subject, subject_id, from_state, to_state, actor, code, reason, at)
+        SELECT %(_subject)s, id, from_state, %(_to)s, %(_actor)s, %(_code)s, %(_reason)s, %(_at)s FROM moved""",  # noqa: S608
+            params | history,
         )
         return cursor.rowcount
 

@@ -91,8 +91,8 @@ def patient() -> Iterator[None]:
     try:
         with connection.cursor() as cursor:
             cursor.execute(f"SET LOCAL lock_timeout = '{_LOCK_TIMEOUT}'")
-            # compiling a statement of this size costs more than running it
-            cursor.execute("SET LOCAL jit = off")
+            # compiling a statement of this size costs more than running it; sorts and transition tables of a run stay in memory
+            cursor.execute("SET LOCAL jit = off; SET LOCAL work_mem = '128MB'")
         yield
     except OperationalError as error:
         # lock_not_available, deadlock_detected: the rival was served, we were not

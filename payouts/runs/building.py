@@ -12,6 +12,7 @@ from django.db import connection
 from backoffice.kit import idempotency, outbox
 from backoffice.kit.actors import Actor
 from backoffice.kit.errors import NotFound, Refusal
+from backoffice.kit.ids import new_id
 from backoffice.kit.states import born, born_set
 from backoffice.kit.transactions import composable
 from backoffice.staff import audit
@@ -151,11 +152,17 @@ def _plan(*, on: date, at: datetime, kind: str, currency: str | None, seller_ids
                  WHERE p.code <> '' OR EXISTS (SELECT 1 FROM run_sellers l WHERE l.seller_id = p.seller_id)""",  # noqa: S608
             params,
         )
+        cursor.execute("SELECT count(*) FROM run_plan WHERE code = ''")
+        ids = [new_id("pay") for _ in range(cursor.fetchone()[0])]
         cursor.execute(
             """CREATE TEMP TABLE run_draft ON COMMIT DROP AS
-               SELECT nextval(pg_get_serial_sequence('payouts_payout', 'id')) AS payout_id, kit_typeid('pay') AS public_id, p.*
-                 FROM (SELECT seller_id, currency, amount_minor, payee_account_id, rail, account_id, lines_after, lines_upto, brought_forward
-                         FROM run_plan WHERE code = '' ORDER BY seller_id, currency) AS p"""
+               SELECT nextval('payouts_payout_id_seq') AS payout_id, u.public_id, p.*
+                 FROM (SELECT row_number() OVER (ORDER BY seller_id, currency) AS n, seller_id, currency, amount_minor, payee_account_id,
+                              rail, account_id, lines_after, lines_upto, brought_forward FROM run_plan WHERE code = '') AS p
+                 JOIN unnest(%(ids)s::text[]) WITH ORDINALITY AS u(public_id, n) USING (n)
+                ORDER BY n""",
+            # as one literal: a list of 100,000 costs ten times as long to send
+            {"ids": "{" + ",".join(ids) + "}"},
         )
         cursor.execute("CREATE TEMP TABLE run_booking (payout_id bigint, posting_id bigint) ON COMMIT DROP")
         cursor.execute("ANALYZE run_draft")
@@ -213,7 +220,7 @@ def _finish(run: PayoutRun, actor: Actor, at: datetime) -> None:
     run.content_hash = content.content_hash(run)
     run.save()
     born(RUN, run, actor=actor, at=at)
-    born_set(PAYOUT, "SELECT id FROM payouts_payout WHERE run_id = %(run)s", {"run": run.pk}, actor=actor, at=at)
+    born_set(PAYOUT, "SELECT payout_id FROM run_draft", {}, actor=actor, at=at)
     content.ask_for_approval(run, maker=actor, at=at)
     audit.record(actor, "build_run", run.public_id, at, facts={"payouts": run.payouts_count, "totals": run.totals})
 

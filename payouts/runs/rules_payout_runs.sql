@@ -143,10 +143,10 @@ BEGIN
     END IF;
     EXECUTE $q$
         SELECT coalesce(r.public_id, 'without a run')
-          FROM (SELECT DISTINCT c.run_id, c.maker, c.checker FROM unchanged u JOIN changed c ON c.id = u.id
-                 WHERE u.status = 'needs_approval' AND c.status = 'approved') g
+          FROM (SELECT DISTINCT c.run_id, c.maker, c.checker FROM changed c WHERE c.status = 'approved') g
           LEFT JOIN payouts_payoutrun r ON r.id = g.run_id
-         WHERE NOT EXISTS (
+         WHERE EXISTS (SELECT 1 FROM unchanged u WHERE u.status = 'needs_approval' AND u.run_id IS NOT DISTINCT FROM g.run_id)
+           AND NOT EXISTS (
                SELECT 1 FROM backoffice_approval v
                 WHERE v.action = 'payout_run' AND v.subject = r.public_id AND v.state IN ('approved', 'used')
                   AND v.maker = g.maker AND v.checker = g.checker AND v.checker <> v.maker AND v.checker LIKE 'staff:%'
