@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
 
@@ -57,13 +58,18 @@ class NoRowLock(Engine):
     """M5: an order is claimed by reading that it is due, without locking it or testing it again."""
 
     def claim(self, rails: Sequence[str], limit: int, at: datetime) -> list[Claimed]:
+        return [replace(one, ask_only=False) for one in super().claim(rails, limit, at)]
+
+    @staticmethod
+    @contextmanager
+    def planted() -> Iterator[None]:
+        """Read what is due without a lock, in every thread, until the scenario is over."""
         due = claims._DUE
         claims._DUE = due.split("FOR UPDATE")[0]
         try:
-            found = super().claim(rails, limit, at)
+            yield
         finally:
             claims._DUE = due
-        return [replace(one, ask_only=False) for one in found]
 
 
 class BlindRetryAfterCommit(Engine):
