@@ -36,10 +36,12 @@ CALL_WITHIN = 0.8
 # hold are skipped, since waiting for them here would be against the order of locks.
 _DUE = """
     SELECT o.id FROM payouts_paymentorder o JOIN payouts_payout p ON p.id = o.payout_id JOIN payouts_seller s ON s.id = p.seller_id
-     WHERE o.rail = ANY(%(rails)s) AND o.status IN ('approved', 'sending', 'unknown') AND o.next_try_at <= now()
+     WHERE o.rail = ANY(%(rails)s) AND o.status = ANY(%(states)s) AND o.next_try_at <= now()
      ORDER BY o.next_try_at, o.id LIMIT %(limit)s
        FOR UPDATE OF o SKIP LOCKED FOR NO KEY UPDATE OF p, s SKIP LOCKED
 """
+# Taken up before fresh ones: behind a long queue nobody would learn for hours what became of a crashed call.
+_LEFT_BEHIND = [OrderStatus.SENDING, OrderStatus.UNKNOWN]
 _CLAIM = """
     UPDATE payouts_paymentorder
        SET claim = gen_random_uuid(), fence = fence + 1, tries = tries + 1, called = true,
@@ -71,9 +73,8 @@ def claim_orders(*, rails: Sequence[str], limit: int, actor: Actor, at: datetime
     Orders that must not leave any more are taken out here, their payouts held or cancelled, as long as no call of theirs can have left.
     """
     started = time.monotonic()
-    with connection.cursor() as cursor:
-        cursor.execute(_DUE, {"rails": list(rails), "limit": limit})
-        due = [row[0] for row in cursor.fetchall()]
+    due = _lock_due(rails, _LEFT_BEHIND, limit)
+    due += _lock_due(rails, [OrderStatus.APPROVED], limit - len(due))
     if not due:
         return []
     fresh = {row.pk: row for row in _with_parties(due) if row.status == OrderStatus.APPROVED and not row.called}
@@ -98,6 +99,14 @@ def claim_orders(*, rails: Sequence[str], limit: int, actor: Actor, at: datetime
         Claimed(row.pk, claims[row.pk], row.rail, instruction_for(row), row.pk in asked_before, deadline)
         for row in _with_parties(mine)
     ]
+
+
+def _lock_due(rails: Sequence[str], states: Sequence[str], limit: int) -> list[int]:
+    if limit <= 0:
+        return []
+    with connection.cursor() as cursor:
+        cursor.execute(_DUE, {"rails": list(rails), "states": [str(state) for state in states], "limit": limit})
+        return [row[0] for row in cursor.fetchall()]
 
 
 def _with_parties(order_ids: Sequence[int]) -> list[PaymentOrder]:

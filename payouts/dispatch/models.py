@@ -85,6 +85,11 @@ class PaymentOrder(models.Model):
             ),
             models.Index(
                 fields=["next_try_at"],
+                name="order_left_behind",
+                condition=models.Q(status__in=["sending", "unknown"], next_try_at__isnull=False),
+            ),
+            models.Index(
+                fields=["next_try_at"],
                 name="order_to_ask",
                 condition=models.Q(status__in=["sent", "completed"], next_try_at__isnull=False),
             ),

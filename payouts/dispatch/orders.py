@@ -23,17 +23,19 @@ _NEW_ORDERS = """
     SELECT n.public_id, n.id, n.attempt, n.rail, n.payee_account_id, n.currency, n.amount_minor, replace(n.public_id, '_', '-'),
            'payout-' || n.payout || '-' || n.attempt,
            encode(sha256(convert_to(concat_ws('|', n.payout, n.attempt, n.rail, n.number_index, n.currency, n.amount_minor), 'UTF8')), 'hex'),
-           'approved', '', '', '', '', 0, 0, false, now(), %(at)s
+           'approved', '', '', '', '', 0, 0, false, least(now(), n.called_before - interval '1 day'), %(at)s
       FROM (SELECT kit_typeid('ord') AS public_id, p.id, p.public_id AS payout, p.rail, p.payee_account_id, p.currency, p.amount_minor,
-                   a.number_index, 1 + coalesce((SELECT max(o.attempt) FROM payouts_paymentorder o WHERE o.payout_id = p.id), 0) AS attempt
+                   a.number_index, e.called_before, 1 + coalesce(e.attempt, 0) AS attempt
               FROM payouts_payout p JOIN payouts_payeeaccount a ON a.id = p.payee_account_id
+              LEFT JOIN LATERAL (SELECT max(o.attempt) AS attempt, min(o.first_called_at) AS called_before
+                                   FROM payouts_paymentorder o WHERE o.payout_id = p.id) e ON true
              WHERE p.id = ANY(%(payouts)s) ORDER BY p.id) n
     RETURNING id
 """
 
 
 def create_orders(payout_ids: Sequence[int], *, actor: Actor, at: datetime) -> list[int]:
-    """Write the next attempt of each payout, due now; returns the new ids.
+    """Write the next attempt of each payout, due now (a further attempt ahead of those never tried); returns the new ids.
 
     The key is made of ids and stored here, before any call. The database refuses it for payouts nobody else approved, and beside a live attempt.
     """

@@ -20,7 +20,8 @@ from pathlib import Path
 from typing import Any
 
 LEASE = 1.5
-FREEZE = 2.6
+# Longer than a lease, and some longer than a lease and the provider's lag: only then does another worker make the next attempt meanwhile.
+FREEZE = (2.0, 6.0)
 KILL_POINTS = {
     "in_claim": 0.004, "claimed": 0.008, "before_call": 0.008, "after_call": 0.012, "before_lookup": 0.01, "after_lookup": 0.01,
     "before_record": 0.012, "in_record": 0.008, "in_record_absent": 0.02, "recorded": 0.004, "outcomes_settled": 0.004,
@@ -168,7 +169,7 @@ class Chaos:
                 break
             if os.WIFSTOPPED(status):
                 if pid not in self.frozen:
-                    self.frozen[pid] = time.monotonic() + FREEZE
+                    self.frozen[pid] = time.monotonic() + self.random.uniform(*FREEZE)
                     self.counts["frozen"] += 1
                 continue
             if os.WIFSIGNALED(status):

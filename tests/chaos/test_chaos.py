@@ -68,6 +68,7 @@ def test_ten_thousand_payouts_survive_a_thousand_kills(tmp_path: Path, seed: str
 @pytest.mark.skipif(not LONG, reason="long: make chaos")
 @pytest.mark.parametrize("bug", ["M1", "M3", "M4", "M12"])
 def test_the_harness_finds_a_planted_bug(tmp_path: Path, bug: str):
-    report = run_harness(tmp_path, "--payouts", "1500", "--bug", bug, "--patience", "180")
+    options = ["--payouts", "600", "--kills", "20", "--freezes", "90", "--massacres", "2", "--restarts", "0", "--patience", "180"]
+    report = run_harness(tmp_path, *options, "--bug", bug)
 
     assert any(report[name] for name in ("DOUBLE", "LOST", "STUCK", "DRIFT", "BROKEN")), report
