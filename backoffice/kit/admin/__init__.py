@@ -2,10 +2,7 @@
 
 from backoffice.kit.admin import display, fields
 from backoffice.kit.admin.buttons import Button, UnknownPermission, declare_permissions
-from backoffice.kit.admin.export import ExportColumn
-from backoffice.kit.admin.filters import CurrencyFilter, DayRangeFilter, RailFilter, value_filter
-from backoffice.kit.admin.operator import (
-    OperatorAdmin,
+from backoffice.kit.admin.columns import (
     choice_column,
     day_column,
     id_column,
@@ -17,6 +14,9 @@ from backoffice.kit.admin.operator import (
     reason_column,
     state_column,
 )
+from backoffice.kit.admin.export import ExportColumn
+from backoffice.kit.admin.filters import CurrencyFilter, DayRangeFilter, RailFilter, value_filter
+from backoffice.kit.admin.operator import OperatorAdmin
 from backoffice.kit.admin.panels import Column, Download, Look, Panel, Table, plug
 from backoffice.kit.admin.queues import QUEUES, Queue, queue
 

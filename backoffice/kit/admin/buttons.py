@@ -17,7 +17,6 @@ from typing import Any
 from django import forms
 from django.apps import apps
 from django.db import DatabaseError, models, transaction
-from django.utils.module_loading import import_string
 
 from backoffice.kit.actors import Actor
 from backoffice.kit.errors import Refusal
@@ -67,7 +66,7 @@ class Button:
 
     name: str
     label: str
-    verb: Callable[..., Any] | str
+    verb: Callable[..., Any]
     permission: str
     arguments: Callable[[Any, dict[str, Any]], dict[str, Any]]
     states: Collection[str] = ()
@@ -102,9 +101,6 @@ class Button:
             form.fields.update(self.fields(row))
         return form
 
-    def resolved_verb(self) -> Callable[..., Any]:
-        return import_string(self.verb) if isinstance(self.verb, str) else self.verb
-
 
 @dataclass(slots=True)
 class Outcome:
@@ -133,7 +129,7 @@ class Press:
     def run(self) -> Outcome:
         """Call the verb, once per key; a refusal comes back as its sentence, and nothing is half done."""
         try:
-            if getattr(self.button.resolved_verb(), "intention", "") == "durable":
+            if getattr(self.button.verb, "intention", "") == "durable":
                 return self._run_durable()
             return self._run_composable()
         except Refusal as refusal:
@@ -168,7 +164,7 @@ class Press:
         return outcome
 
     def _call(self) -> Outcome:
-        verb = self.button.resolved_verb()
+        verb = self.button.verb
         given = self.button.arguments(self.row, self.asked)
         # A hold's owner is whoever places it.
         offered = {"actor": self.actor, "key": self.key, "at": self.at, "owner": str(self.actor)}
