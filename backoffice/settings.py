@@ -237,6 +237,7 @@ UNFOLD = {
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": "backoffice.desk.layout.favicon"}],
     "STYLES": ["backoffice.desk.layout.stylesheet"],
     "SCRIPTS": ["backoffice.desk.layout.script"],
+    "ACCOUNT": {"navigation": [{"title": "Time zone", "link": "/admin/time-zone/"}]},
     "SIDEBAR": {
         "show_search": True,
         "command_search": True,

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import json
 import time
+import zoneinfo
 from typing import Any
 
-from django.contrib import admin
+from django import forms
+from django.conf import settings
+from django.contrib import admin, messages
 from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
-from django.views.decorators.http import require_GET, require_POST
+from django.urls import reverse
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from backoffice.desk import queries, search
 from backoffice.kit import clock
-from backoffice.kit.admin import display
+from backoffice.kit.admin import display, fields
 from backoffice.kit.money import Money
 
 UNKNOWN_ID = "There is nothing with this id, or nothing you may see."
@@ -101,5 +105,26 @@ def find(request: HttpRequest) -> HttpResponse:
     return response
 
 
+@require_http_methods(["GET", "POST"])
+def time_zone(request: HttpRequest) -> HttpResponse:
+    """Let somebody choose the zone their times are shown in."""
+    form = forms.Form(request.POST if request.method == "POST" else None)
+    now = request.session.get("time_zone") or settings.STAFF_TIME_ZONE
+    form.fields["zone"] = fields.choice("Zone", [(name, name.replace("_", " ")) for name in _zones()], initial=now)
+    if request.method == "POST" and form.is_valid():
+        request.session["time_zone"] = form.cleaned_data["zone"]
+        messages.success(request, f"Times are shown in {form.cleaned_data['zone'].replace('_', ' ')} now.")
+        return HttpResponseRedirect(reverse("admin:index"))
+    context = {**admin.site.each_context(request), "title": "Time zone", "form": form}
+    return render(request, "backoffice/time_zone.html", context)
+
+
+def _zones() -> list[str]:
+    """Return the zones of places, without the historical aliases."""
+    areas = ("Africa/", "America/", "Asia/", "Atlantic/", "Australia/", "Europe/", "Indian/", "Pacific/")
+    return ["UTC", *sorted(name for name in zoneinfo.available_timezones() if name.startswith(areas))]
+
+
 staff_go = admin.site.admin_view(go)
 staff_find = admin.site.admin_view(find)
+staff_time_zone = admin.site.admin_view(time_zone)

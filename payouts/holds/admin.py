@@ -52,7 +52,7 @@ queue(
     model=Hold,
     rows=to_review,
     age_field="created_at",
-    help_text="Their review date has come: release them, or say why they stay.",
+    help_text="Their review date has come: release them, or leave them for another look.",
     order=80,
 )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from datetime import timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.utils import timezone
@@ -166,3 +167,15 @@ def test_a_balance_is_shown_as_of_an_instant(market: Market, sign_in: Any) -> No
     sums = client.get("/admin/payouts/account/trial-balance/").context["sums"]
     assert sums
     assert all(balanced for _, _, balanced in sums)
+
+
+def test_times_are_shown_in_the_zone_one_chose_and_utc_stands_behind(market: Market, sign_in: Any) -> None:
+    client = sign_in("finance")
+    address = f"/admin/payouts/payoutrun/{market.sent.pk}/change/"
+    for zone in ("Asia/Tokyo", "America/New_York"):
+        assert client.post("/admin/time-zone/", {"zone": zone}).status_code == 302
+        page = client.get(address).content.decode()
+        local = market.sent.built_at.astimezone(ZoneInfo(zone))
+        assert f"{local.day} {local:%b %Y, %H:%M}" in page
+        assert f"{market.sent.built_at:%Y-%m-%d %H:%M:%S} UTC" in page
+    assert client.post("/admin/time-zone/", {"zone": "Mars/Olympus"}).status_code == 200
