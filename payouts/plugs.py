@@ -24,7 +24,7 @@ def _plug_runs() -> None:
 
 
 def _plug_dispatch() -> None:
-    from payouts.dispatch.submitting import may_cancel as call_back_orders
+    from payouts.dispatch.stopping import may_cancel as call_back_orders
     from payouts.runs.gates import may_cancel
 
     may_cancel.plug("call back the payment order", call_back_orders)

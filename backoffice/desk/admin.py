@@ -30,6 +30,7 @@ from backoffice.kit.admin import (
 from backoffice.kit.approvals import Approval, ApprovalState
 from backoffice.kit.ids import prefix_of
 from backoffice.kit.outbox import Event, EventConsumption
+from payouts.dispatch import absence
 from payouts.ledger import adjustments
 from payouts.ledger.chart import CHART
 
@@ -90,7 +91,9 @@ class ApprovalAdmin(OperatorAdmin):
     list_display = ("what", "subject_shown", "state_shown", "maker_shown", "checker_shown", "asked", "expires")
     list_filter = (
         ("state", ChoicesDropdownFilter),
-        value_filter("what", "action", lambda: [(one, one.replace("_", " ")) for one in ("payout_run", adjustments.ACTION)]),
+        value_filter(
+            "what", "action", lambda: [(one, one.replace("_", " ")) for one in ("payout_run", adjustments.ACTION, absence.ACTION)]
+        ),
     )
     actor_fields = ("maker", "checker")
     search_by = (lambda term: Q(subject=term), lambda term: Q(content_hash=term))

@@ -1,55 +1,37 @@
-"""Screens of what leaves: payment orders and the files to the bank; what the bank says to them stands in admin_bank."""
+"""Screens of payment orders: what became of each, and what to do when nobody knows. Files: admin_files; answers: admin_bank."""
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any
 
+from django import forms
 from django.contrib import admin
-from django.db.models import Q, QuerySet
-from django.http import HttpRequest
+from django.db.models import Q
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 
 from backoffice.kit.admin import (
     Button,
-    Column,
     DayRangeFilter,
-    Download,
     ExportColumn,
     Look,
     OperatorAdmin,
     Panel,
     RailFilter,
     Table,
-    day_column,
     display,
     fields,
     id_column,
     instant_column,
-    link_column,
     money_column,
-    number_column,
-    plug,
     queue,
     reason_column,
     state_column,
 )
 from backoffice.kit.money import Money
-from payouts.dispatch import operations, queries
+from payouts.dispatch import absence, operations, queries
 from payouts.dispatch.admin_bank import entry_table
-from payouts.dispatch.models import BankFileEntry, PaymentOrder, RailFile
-from payouts.dispatch.operations import SubmitResult
-from payouts.dispatch.states import ORDER, RAIL_FILE, OrderStatus
-from payouts.runs.models import Payout, PayoutRun
-from payouts.runs.states import RunStatus
-
-# --- queues -------------------------------------------------------------------------------------------------------------
-
-
-def silent_files(at: datetime) -> QuerySet[RailFile]:
-    """Return the files the bank should have answered by now."""
-    return RailFile.objects.filter(pk__in=[file.pk for file in queries.silent_files(at)])
-
+from payouts.dispatch.models import PaymentOrder
+from payouts.dispatch.states import ORDER, OrderStatus
 
 queue(
     name="unknown",
@@ -61,19 +43,6 @@ queue(
     tone="bad",
     order=25,
 )
-queue(
-    name="silent",
-    title="Files the bank did not answer",
-    model=RailFile,
-    rows=silent_files,
-    age_field="handed_over_at",
-    help_text="Ask the bank what became of the file.",
-    tone="bad",
-    order=40,
-)
-
-
-# --- payment orders -----------------------------------------------------------------------------------------------------
 
 
 def _answers(order: PaymentOrder, look: Look) -> Table:
@@ -84,8 +53,35 @@ def _answers(order: PaymentOrder, look: Look) -> Table:
 _RESOLVE = [
     ("sent", "the rail has it"),
     ("rejected", "the rail refused it"),
-    ("absent", "it never arrived at the rail; it may be sent again"),
 ]
+
+
+def _order_effect(row: PaymentOrder) -> list[tuple[str, Any]]:
+    return [
+        ("Seller", row.payout.seller.legal_name),
+        ("Amount", display.money(row.amount_minor, row.currency)),
+        ("End-to-end id", display.copyable(row.end_to_end_id, row.end_to_end_id)),
+        ("First called", display.instant(row.first_called_at)),
+    ]
+
+
+def _absence_effect(row: PaymentOrder) -> list[tuple[str, Any]]:
+    asked = absence.open_request(row)
+    if asked is None:
+        return _order_effect(row)
+    who = display.people([asked.maker]).get(asked.maker, asked.maker)
+    return [
+        *_order_effect(row),
+        ("Said by", who),
+        ("On", display.instant(asked.requested_at)),
+        ("Evidence", asked.shown["evidence"]),
+    ]
+
+
+def _absence_shown(row: PaymentOrder) -> dict[str, Any]:
+    asked = absence.open_request(row)
+    shown = forms.CharField(initial=asked.content_hash if asked else "", widget=forms.HiddenInput())
+    return {"content_hash": shown, "reason": fields.reason(required=False)}
 
 
 @admin.register(PaymentOrder)
@@ -123,15 +119,49 @@ class PaymentOrderAdmin(OperatorAdmin):
                 "code": fields.text("The bank's code", "If it was refused, such as AC04.", required=False, max_length=40),
                 "reason": fields.reason("The evidence: whom you asked, and what they said."),
             },
-            effect=lambda row: [
-                ("Seller", row.payout.seller.legal_name),
-                ("Amount", display.money(row.amount_minor, row.currency)),
-                ("End-to-end id", display.copyable(row.end_to_end_id, row.end_to_end_id)),
-                ("First called", display.instant(row.first_called_at)),
-            ],
-            explain="Say this only with evidence from the rail: a wrong “never arrived” pays twice.",
+            effect=_order_effect,
+            explain="Say this only with evidence from the rail.",
             danger=True,
             done=lambda row, order: f"The order is now: {order.get_status_display()}.",
+        ),
+        Button(
+            name="request_absence",
+            label="Say it never arrived",
+            verb=operations.request_absence,
+            permission="payouts.resolve_unknown",
+            arguments=lambda row, asked: {"order_id": row.pk, **asked},
+            states=(OrderStatus.UNKNOWN,),
+            fields=lambda row: {"reason": fields.reason("The evidence: whom you asked, and what they said.")},
+            effect=_absence_effect,
+            explain="Nothing is sent again yet: another person must confirm exactly this. A wrong “never arrived” pays twice.",
+            danger=True,
+            done="Said. Another person must confirm it on this page before it is sent again.",
+        ),
+        Button(
+            name="confirm_absence",
+            label="Confirm it never arrived",
+            verb=operations.confirm_absence,
+            permission="payouts.confirm_absence",
+            arguments=lambda row, asked: {"order_id": row.pk, **asked},
+            states=(OrderStatus.UNKNOWN,),
+            when=lambda row: absence.open_request(row) is not None,
+            fields=_absence_shown,
+            effect=_absence_effect,
+            explain="The payment is sent again, with a new key. If it did arrive, it is paid twice: ask the rail yourself first.",
+            danger=True,
+            done=lambda row, order: f"The order is now: {order.get_status_display()}. The payout shows what follows.",
+        ),
+        Button(
+            name="refuse_absence",
+            label="Do not confirm",
+            verb=operations.refuse_absence,
+            permission="payouts.resolve_unknown",
+            arguments=lambda row, asked: {"order_id": row.pk, **asked},
+            when=lambda row: row.status == OrderStatus.UNKNOWN and absence.open_request(row) is not None,
+            fields=lambda row: {"reason": fields.reason()},
+            effect=_absence_effect,
+            explain="The order stays unknown.",
+            done="The order stays unknown.",
         ),
     )
     export_columns = (
@@ -165,6 +195,8 @@ class PaymentOrderAdmin(OperatorAdmin):
         return display.money(row.amount_minor, row.currency)
 
     def standing(self, row: PaymentOrder) -> str:
+        if row.status == OrderStatus.UNKNOWN and absence.open_request(row) is not None:
+            return "Somebody says it never arrived; another person must confirm that before it is sent again."
         return row.reason
 
     def facts(self, row: PaymentOrder) -> list[tuple[str, Any]]:
@@ -184,176 +216,3 @@ class PaymentOrderAdmin(OperatorAdmin):
             ("Settled", display.instant(row.completed_at)),
             ("Created", display.instant(row.created_at)),
         ]
-
-
-# --- files to the bank --------------------------------------------------------------------------------------------------
-
-
-def _orders_of_file(file: RailFile, look: Look) -> Table:
-    rows, older = look.slice_of(file.orders.select_related("payout__seller"))
-    return _order_table(rows, older)
-
-
-def _order_table(rows: list[PaymentOrder], older: int | None = None) -> Table:
-    return Table(
-        [
-            Column("Order"),
-            Column("Attempt"),
-            Column("Amount", money=True),
-            Column("State"),
-            Column("Why"),
-            Column("Rail"),
-            Column("Created"),
-        ],
-        [
-            (
-                display.link(row, display.short_id(row.public_id)),
-                row.attempt,
-                display.money(row.amount_minor, row.currency),
-                display.state(row),
-                row.reason or row.code,
-                row.rail,
-                display.instant(row.created_at),
-            )
-            for row in rows
-        ],
-        empty="Nothing was sent yet.",
-        older=older,
-        older_label="More",
-    )
-
-
-def _bytes_of(file: RailFile) -> tuple[bytes, str, str]:
-    return bytes(RailFile.objects.values_list("data", flat=True).get(pk=file.pk)), "application/xml", file.file_name
-
-
-@admin.register(RailFile)
-class RailFileAdmin(OperatorAdmin):
-    list_display = ("file_name", "state_shown", "run_shown", "orders_shown", "sum_money", "execute_day", "hash", "created")
-    list_filter = (("state", ChoicesDropdownFilter), RailFilter)
-    list_select_related = ("run",)
-    machine = RAIL_FILE
-    search_by = (lambda term: Q(message_id=term), lambda term: Q(sha256=term), lambda term: Q(file_name=term))
-    search_help_text = "Id, message id, file name or SHA-256"
-    empty_text = "Files are written when a run with bank transfers is submitted."
-    panels = (Panel("orders", "Payment orders", _orders_of_file, permission="payouts.view_paymentorder"),)
-    downloads = (Download("bytes", "The file as stored", _bytes_of),)
-    state_shown = state_column("State", "state")
-    run_shown = link_column("Run", "run", lambda run: display.day(run.run_on))
-    orders_shown = number_column("Orders", "orders_count")
-    sum_money = money_column("Sum", "control_sum_minor")
-    execute_day = day_column("Executes", "execute_on")
-    created = instant_column("Written", "created_at")
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[RailFile]:
-        return super().get_queryset(request).defer("data")
-
-    @admin.display(description="SHA-256")
-    def hash(self, row: RailFile) -> Any:
-        return display.copyable(row.sha256, row.sha256[:12])
-
-    def headline(self, row: RailFile) -> Any:
-        return display.money(row.control_sum_minor, row.currency)
-
-    def standing(self, row: RailFile) -> str:
-        return row.state_reason
-
-    def facts(self, row: RailFile) -> list[tuple[str, Any]]:
-        return [
-            ("Run", display.link(row.run)),
-            ("Rail", row.rail),
-            ("Bank profile", row.bank_profile),
-            ("Message id", display.copyable(row.message_id, row.message_id)),
-            ("SHA-256", self.hash(row)),
-            ("Orders", f"{row.orders_count:,}"),
-            ("Executes on", display.day(row.execute_on)),
-            ("Written", display.instant(row.created_at)),
-            ("Validated", display.instant(row.validated_at)),
-            ("Handed over", display.instant(row.handed_over_at)),
-            ("Answered", display.instant(row.answered_at)),
-        ]
-
-
-# --- on the pages of runs and payouts -------------------------------------------------------------------------------------
-
-
-def _files_of_run(run: PayoutRun, look: Look) -> Table:
-    return Table(
-        [
-            Column("File"),
-            Column("State"),
-            Column("Orders"),
-            Column("Sum", money=True),
-            Column("Executes"),
-            Column("SHA-256"),
-            Column("Handed over"),
-        ],
-        [
-            (
-                display.link(file),
-                display.state(file, "state"),
-                f"{file.orders_count:,}",
-                display.money(file.control_sum_minor, file.currency),
-                display.day(file.execute_on),
-                display.copyable(file.sha256, file.sha256[:12]),
-                display.instant(file.handed_over_at),
-            )
-            for file in queries.files_of_run(run.pk)
-        ],
-        empty="No file was written for this run.",
-    )
-
-
-def _attempts(payout: Payout, look: Look) -> Table:
-    table = _order_table(list(payout.orders.order_by("-attempt")[: look.limit]))
-    table.empty = "Nothing was sent yet."
-    return table
-
-
-def _answers_of_payout(payout: Payout, look: Look) -> Table:
-    rows, older = look.slice_of(
-        BankFileEntry.objects.filter(payment_order__payout=payout).select_related("bank_file").defer("bank_file__data")
-    )
-    return entry_table(rows, older, empty="No bank has said anything about this payout yet.")
-
-
-def _submitted(row: PayoutRun, result: SubmitResult) -> str:
-    told = [f"{result.submitted:,} payouts are on their way"]
-    if result.files:
-        told.append(f"{len(result.files)} file{'s' if len(result.files) > 1 else ''} handed over")
-    if result.to_call:
-        told.append(f"{result.to_call:,} orders wait for a worker")
-    if result.stopped:
-        told.append(f"{len(result.stopped)} payouts were stopped by the last check")
-    return ", ".join(told) + "."
-
-
-plug(
-    PayoutRun,
-    Panel(
-        "files",
-        "Files",
-        _files_of_run,
-        permission="payouts.view_railfile",
-        lazy=False,
-        order=40,
-        when=lambda run: run.submitted_at is not None,
-    ),
-    Button(
-        name="submit",
-        label="Submit",
-        verb=operations.submit_run,
-        permission="payouts.submit_run",
-        arguments=lambda run, asked: {"run_id": run.pk},
-        states=(RunStatus.APPROVED,),
-        effect=lambda run: [("Payouts", f"{run.payouts_count:,}"), ("Total", display.totals(run.totals))],
-        explain="Hands the run to its rails. Every payout passes the last check first; what fails it stays here.",
-        done=_submitted,
-        order=10,
-    ),
-)
-plug(
-    Payout,
-    Panel("attempts", "Attempts", _attempts, permission="payouts.view_paymentorder", lazy=False, order=20),
-    Panel("answers", "What the bank said", _answers_of_payout, permission="payouts.view_bankfileentry", lazy=False, order=30),
-)

@@ -23,7 +23,7 @@ from payouts.dispatch.last_gate import Stop
 from payouts.dispatch.models import PaymentOrder
 from payouts.dispatch.orders import instruction_for, request_hash
 from payouts.dispatch.states import ORDER, OrderStatus
-from payouts.dispatch.submitting import cancel_order, stop_payouts
+from payouts.dispatch.stopping import cancel_order, stop_payouts
 from payouts.rails.port import Instruction
 from payouts.runs.models import PayoutRun
 

@@ -35,6 +35,16 @@ def orders_have_a_known_outcome() -> Rows:
     )
 
 
+@truth(7, "absent_orders_are_proved", "Of a payout's orders closed as absent, all but one were confirmed by a second person.")
+def absent_orders_are_proved() -> Rows:
+    return rows_of(
+        """SELECT p.public_id AS payout, count(*) AS orders FROM payouts_paymentorder o JOIN payouts_payout p ON p.id = o.payout_id
+             LEFT JOIN backoffice_approval v ON v.action = 'order_absent' AND v.subject = o.public_id AND v.state = 'used'
+                  AND v.checker LIKE 'staff:%%' AND v.checker <> v.maker
+            WHERE o.status = 'absent' AND v.id IS NULL GROUP BY 1 HAVING count(*) > 1"""
+    )
+
+
 @truth(7, "sent_orders_are_posted_once", "Every order that left has exactly one payout_sent posting, and no other order has one.")
 def sent_orders_are_posted_once() -> Rows:
     return rows_of(

@@ -8,26 +8,41 @@ from backoffice.kit.actors import Actor, system
 from backoffice.kit.errors import InputError, NotFound, Refusal
 from backoffice.kit.transactions import composable, durable
 from backoffice.staff import audit
-from payouts.dispatch import files, recording
+from payouts.dispatch import files
+from payouts.dispatch.absence import (
+    NotUnknown,
+    OnlyAPersonDecides,
+    ReasonMissing,
+    check_person,
+    confirm_absence,
+    lock_unknown,
+    refuse_absence,
+    request_absence,
+)
 from payouts.dispatch.asking import ask_about_sent, close_return_windows
 from payouts.dispatch.bank_answers import import_bank_file
 from payouts.dispatch.bank_keeping import BankFileResult
 from payouts.dispatch.engine import work
 from payouts.dispatch.models import BankFileEntry, PaymentOrder
-from payouts.dispatch.outcomes import Effect, Outcome, Told, apply_outcomes, lock_orders, record_sent
-from payouts.dispatch.states import EntryState, OrderStatus
+from payouts.dispatch.outcomes import Effect, Outcome, Told, apply_outcomes, record_sent
+from payouts.dispatch.states import EntryState
 from payouts.dispatch.submitting import SubmitResult, submit_run
 from payouts.runs.operations import complete_runs
 
 __all__ = [
     "BankFileResult",
+    "NotUnknown",
+    "OnlyAPersonDecides",
     "SubmitResult",
     "ask_about_sent",
     "bounce",
     "close_return_windows",
+    "confirm_absence",
     "explain_entry",
     "import_bank_file",
+    "refuse_absence",
     "reject",
+    "request_absence",
     "resolve_unknown",
     "settle",
     "submit_run",
@@ -46,24 +61,14 @@ class EntryNotOpen(Refusal):
     sentence = "This bank line is not waiting for an explanation: it is {state}."
 
 
-class NotUnknown(Refusal):
-    code = "order_not_unknown"
-    sentence = "The outcome of this order is not unknown: it is {state}."
-
-
-class OnlyAPersonDecides(Refusal):
-    code = "only_a_person_decides"
-    sentence = "Only a person can say what became of an order whose outcome is unknown."
-
-
 class UnknownOutcome(InputError):
     code = "unknown_outcome"
-    sentence = "Say one of: sent, rejected, absent."
+    sentence = "Say one of: sent, rejected."
 
 
-class ReasonMissing(InputError):
-    code = "reason_missing"
-    sentence = "Give a reason: it is kept in the history."
+class NeedsASecondPerson(Refusal):
+    code = "needs_a_second_person"
+    sentence = "That an order never arrived sends its money again: say so with request_absence, and another person confirms it."
 
 
 @composable
@@ -131,30 +136,22 @@ def resolve_unknown(
 ) -> PaymentOrder:
     """Say, as a person with evidence, what became of an order whose outcome is unknown.
 
-    `sent`: the rail has it (`provider_ref` theirs); `rejected`: it was refused (`code` theirs, ISO); `absent`: it never arrived, and the next
-    attempt may be made. Refuses: OnlyAPersonDecides, NotUnknown, UnknownOutcome, ReasonMissing, NotFound.
+    `sent`: the rail has it (`provider_ref` theirs); `rejected`: it was refused (`code` theirs, ISO). That it never arrived takes two people:
+    `request_absence`, `confirm_absence`. Refuses: OnlyAPersonDecides, NotUnknown, NeedsASecondPerson, UnknownOutcome, ReasonMissing, NotFound.
     """
-    if not actor.is_person:
-        raise OnlyAPersonDecides()
-    if outcome not in ("sent", "rejected", "absent"):
+    check_person(actor, reason)
+    if outcome == "absent":
+        raise NeedsASecondPerson()
+    if outcome not in ("sent", "rejected"):
         raise UnknownOutcome()
-    if not reason.strip():
-        raise ReasonMissing()
-    rows = lock_orders([order_id], with_sellers=True)
-    if not rows:
-        raise NotFound(what="payment order", ref=order_id)
-    order = rows[0]
-    if order.status != OrderStatus.UNKNOWN:
-        raise NotUnknown(state=order.get_status_display())
+    order = lock_unknown(order_id)
 
     if outcome == "sent":
         if provider_ref:
             PaymentOrder.objects.filter(pk=order.pk).update(provider_ref=provider_ref[:120])
         record_sent([order], actor=actor, at=at)
-    elif outcome == "rejected":
-        apply_outcomes([Outcome(order.pk, Told.REJECTED, at.date(), "", code, code, reason)], actor=actor, at=at)
     else:
-        recording.try_again(order, actor=actor, at=at, reason=reason)
+        apply_outcomes([Outcome(order.pk, Told.REJECTED, at.date(), "", code, code, reason)], actor=actor, at=at)
     audit.record(actor, "resolve_unknown", order.public_id, at, reason, {"outcome": outcome, "code": code})
     return PaymentOrder.objects.get(pk=order_id)
 

@@ -112,7 +112,18 @@ def _effect_of(told: Told, status: str) -> Effect:
 
 _WITH = ["payout__seller", "payee_account", "rail_file"]
 _NEEDED = [
-    *("public_id", "rail", "currency", "amount_minor", "status", "payout_id", "rail_file__execute_on", "payee_account__status"),
+    *(
+        "public_id",
+        "rail",
+        "currency",
+        "amount_minor",
+        "status",
+        "attempt",
+        "key",
+        "payout_id",
+        "rail_file__execute_on",
+        "payee_account__status",
+    ),
     *("payout__public_id", "payout__run_id", "payout__seller_id", "payout__instant", "payout__seller__status"),
 ]
 

@@ -20,7 +20,7 @@ from payouts.dispatch.models import PaymentOrder
 from payouts.dispatch.orders import create_orders
 from payouts.dispatch.outcomes import Outcome, Told, apply_outcomes, lock_orders, record_sent
 from payouts.dispatch.states import ORDER, OrderStatus
-from payouts.dispatch.submitting import stop_payouts
+from payouts.dispatch.stopping import stop_payouts
 from payouts.rails import registry
 from payouts.rails.port import Absent, Accepted, LookUp, Present, Refused, Unknown
 from payouts.runs.models import PayoutRun

@@ -282,6 +282,25 @@ def the_posting_of_a_sent_order_names_another(_: Books) -> None:
     spoil("UPDATE payouts_posting SET key = 'planted:' || key WHERE template = 'payout_sent'", tables="payouts_posting")
 
 
+@corrupts("absent_orders_are_proved")
+def two_attempts_are_called_absent_by_nobody(books: Books) -> None:
+    spoil(
+        f"""WITH made AS (
+              INSERT INTO payouts_paymentorder (public_id, payout_id, attempt, rail, payee_account_id, currency, amount_minor, end_to_end_id,
+                key, request_hash, status, code, reason, raw_code, provider_ref, fence, tries, called, created_at)
+              SELECT 'ord_planted' || n, payout_id, 7 + n, rail, payee_account_id, currency, amount_minor, 'planted' || n, 'planted' || n,
+                     request_hash, 'absent', '', '', '', '', 0, 0, true, created_at
+                FROM payouts_paymentorder, generate_series(1, 2) AS n
+               WHERE payout_id IN (SELECT id FROM payouts_payout WHERE run_id = {books.settled.pk})
+              RETURNING id)
+            INSERT INTO backoffice_statechange (subject, subject_id, from_state, to_state, actor, code, reason, at)
+            SELECT 'payment_order', made.id, step[1], step[2], 'staff:77', '', '', now()
+              FROM made, (VALUES (1, ARRAY['', 'approved']), (2, ARRAY['approved', 'sending']), (3, ARRAY['sending', 'absent'])) AS v(n, step)
+             ORDER BY made.id, n""",
+        tables="payouts_paymentorder",
+    )
+
+
 @corrupts("files_are_intact")
 def a_file_for_the_bank_is_edited(_: Books) -> None:
     spoil("UPDATE payouts_railfile SET data = data || ' '::bytea", tables="payouts_railfile")

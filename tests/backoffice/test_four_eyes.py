@@ -26,7 +26,7 @@ from backoffice.kit.errors import Refusal
 from backoffice.kit.invariants import check_books
 from backoffice.staff.models import AuditEntry
 from payouts.dispatch.models import PaymentOrder, RailFile
-from payouts.dispatch.operations import resolve_unknown, submit_run, work
+from payouts.dispatch.operations import confirm_absence, resolve_unknown, submit_run, work
 from payouts.dispatch.orders import create_orders
 from payouts.dispatch.states import RAIL_FILE
 from payouts.ledger import adjustments
@@ -286,6 +286,7 @@ def attempts(run: PayoutRun, burglar: Actor, draw: random.Random) -> list[Callab
         ),
         lambda: work(at=at, limit=10),
         lambda: resolve_unknown(order_id=1, outcome="absent", reason="x", actor=who, at=at),
+        lambda: confirm_absence(order_id=1, actor=who, at=at),
     ]  # fmt: skip
 
 

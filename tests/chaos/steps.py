@@ -82,21 +82,26 @@ def holder_of(n: int) -> str:
 
 
 def decide(folder: Path, payouts: int) -> None:
-    """Be the person: look into the provider's books for every order that waits for one, and say what is there."""
+    """Be the people: look into the provider's books for every order that waits for one, and say what is there."""
     from backoffice.kit import clock
     from backoffice.kit.errors import Refusal
-    from payouts.dispatch.operations import resolve_unknown
+    from payouts.dispatch.operations import confirm_absence, request_absence, resolve_unknown
     from payouts.dispatch.queries import unknown_orders
     from tests.factories.runs import make_checker
 
     known = {row["reference"]: row for row in _truth(folder)}
-    person = None
+    person = other = None
     for order in unknown_orders().filter(code="needs_a_person"):
         person = person or make_checker(f"person-{os.getpid()}@example.com")
+        other = other or make_checker(f"other-{os.getpid()}@example.com")
         found = known.get(order.key)
-        facts = {"outcome": "sent", "provider_ref": f"sbx_{found['id']}"} if found else {"outcome": "absent"}
+        says = {"order_id": order.pk, "reason": "seen in the provider's books", "at": clock.now()}
         try:
-            resolve_unknown(order_id=order.pk, reason="seen in the provider's books", actor=person, at=clock.now(), **facts)
+            if found:
+                resolve_unknown(outcome="sent", provider_ref=f"sbx_{found['id']}", actor=person, **says)
+            else:
+                request_absence(actor=person, **says)
+                confirm_absence(actor=other, **says)
         except Refusal:
             continue  # a worker was quicker
 

@@ -1,0 +1,15 @@
+"""Roles again: who confirms that a payment never arrived, and who has given-up events delivered again."""
+
+from django.db import migrations
+
+from backoffice.staff.roles import write_roles
+
+
+def write(apps, schema_editor):
+    write_roles(apps)
+
+
+class Migration(migrations.Migration):
+    dependencies = [("backoffice", "0011_desk_names")]
+
+    operations = [migrations.RunPython(write, migrations.RunPython.noop)]
