@@ -1,11 +1,10 @@
-"""Screens of holds, reserves and pauses; their buttons stand on the seller's page too."""
+"""Screens of holds, reserves and pauses. Reserve plans: admin_plans; what stands on the seller's page: admin_seller."""
 
 from __future__ import annotations
 
 from datetime import datetime
 from typing import Any
 
-from django.conf import settings
 from django.contrib import admin
 from django.db.models import Q, QuerySet
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
@@ -26,19 +25,16 @@ from backoffice.kit.admin import (
     link_column,
     money_column,
     person_column,
-    plug,
     queue,
     reason_column,
     state_column,
 )
-from backoffice.kit.money import Money, to_minor
+from backoffice.kit.money import Money
 from payouts.holds import operations
-from payouts.holds.models import Hold, HoldKind, PlanKind, ReservePlan
-from payouts.holds.states import HOLD, PLAN, HoldState, PlanState, ReleaseReason
+from payouts.holds.models import Hold, HoldKind
+from payouts.holds.states import HOLD, HoldState, ReleaseReason
 from payouts.ledger.models import Posting
-from payouts.ledger.queries import seller_buckets
 from payouts.sellers.models import Seller
-from payouts.sellers.states import SellerStatus
 
 
 def to_review(at: datetime) -> QuerySet[Hold]:
@@ -175,211 +171,3 @@ class HoldAdmin(OperatorAdmin):
             ("Released", display.instant(row.released_at)),
             ("Released because", row.get_release_reason_display()),
         ]
-
-
-@admin.register(ReservePlan)
-class ReservePlanAdmin(OperatorAdmin):
-    list_display = ("kind_shown", "seller_shown", "currency", "share", "state_shown", "days_shown", "cap_money", "why")
-    list_filter = (("state", ChoicesDropdownFilter), ("kind", ChoicesDropdownFilter))
-    list_select_related = ("seller",)
-    actor_fields = ("created_by",)
-    machine = PLAN
-    search_by = (lambda term: Q(seller__in=Seller.objects.filter(external_id=term)),)
-    search_help_text = "Id, or seller's external id"
-    empty_title = "No seller has a reserve plan"
-    empty_text = "A plan keeps a share of what becomes available; make one on the seller's page."
-    buttons = (
-        Button(
-            name="disable",
-            label="Disable",
-            verb=operations.disable_reserve_plan,
-            permission="payouts.change_reserve_plan",
-            arguments=lambda row, asked: {"plan_id": row.pk, "reason": asked["reason"]},
-            states=(PlanState.ACTIVE,),
-            state_field="state",
-            fields=lambda row: {"reason": fields.reason()},
-            effect=lambda row: [
-                ("Seller", row.seller.legal_name),
-                ("Share", f"{row.basis_points / 100:g} %"),
-                ("Currency", row.currency),
-            ],
-            explain="Coming sales are no longer reserved, and what this plan holds is released.",
-            done="Disabled.",
-        ),
-    )
-    kind_shown = choice_column("Kind", "kind")
-    seller_shown = link_column("Seller", "seller", lambda seller: seller.legal_name)
-    state_shown = state_column("State", "state")
-    cap_money = money_column("Up to", "cap_minor")
-    why = reason_column("Why", "reason")
-
-    @admin.display(description="Share")
-    def share(self, row: ReservePlan) -> str:
-        return f"{row.basis_points / 100:g} %"
-
-    @admin.display(description="For")
-    def days_shown(self, row: ReservePlan) -> str:
-        return f"{row.days} days" if row.kind == PlanKind.ROLLING else f"until {row.release_on}"
-
-    def page_title(self, row: ReservePlan) -> str:
-        return f"{self.share(row)} of {row.seller.legal_name}"
-
-    def standing(self, row: ReservePlan) -> str:
-        return row.reason
-
-    def facts(self, row: ReservePlan) -> list[tuple[str, Any]]:
-        return [
-            ("Seller", display.link(row.seller)),
-            ("Currency", row.currency),
-            ("Kind", row.get_kind_display()),
-            ("Share", self.share(row)),
-            ("For", self.days_shown(row)),
-            ("Up to", display.money(row.cap_minor, row.currency)),
-            ("What the seller reads", row.seller_text),
-            ("By", self.person(row, "created_by")),
-            ("Since", display.instant(row.created_at)),
-        ]
-
-
-# --- on the seller's page -----------------------------------------------------------------------------------------------
-
-
-def _currencies(seller: Seller) -> list[tuple[str, str]]:
-    found = sorted({currency for _, currency in seller_buckets([seller.pk])} | {seller.currency})
-    return [(code, code) for code in found or settings.CURRENCIES]
-
-
-def _hold_fields(seller: Seller) -> dict[str, Any]:
-    return {
-        "currency": fields.choice("Currency", _currencies(seller), initial=seller.currency),
-        "amount": fields.amount(help_text="At most what is available, in units such as 120.50."),
-        "code": fields.text("Code", "A short name for reports, such as suspected_fraud.", max_length=40),
-        "reason": fields.reason(),
-        "seller_text": fields.long_text("What the seller reads", "Plain words; it stands on statements and in the API."),
-        "review_on": fields.on_date("Review on", "When somebody looks at it again.", required=False),
-        "release_at": fields.at_instant("Ends", "Empty: a person releases it.", required=False),
-        "release_condition": fields.text(
-            "Ends when", "A condition a machine can check, such as payee_cool_off_over.", required=False
-        ),
-    }
-
-
-def _place(seller: Seller, asked: dict[str, Any]) -> dict[str, Any]:
-    given = {name: value for name, value in asked.items() if name != "amount" and value is not None}
-    if "amount" in asked:
-        given["amount_minor"] = to_minor(asked["amount"], asked["currency"])
-    return {"seller_id": seller.pk, **given}
-
-
-def _available(seller: Seller) -> list[tuple[str, Any]]:
-    found = seller_buckets([seller.pk])
-    return [
-        ("Seller", seller.legal_name),
-        ("Available", display.totals({currency: buckets["available"] for (_, currency), buckets in found.items()})),
-        ("Reserved already", display.totals({currency: buckets["reserved"] for (_, currency), buckets in found.items()})),
-    ]
-
-
-def _pause_fields(seller: Seller) -> dict[str, Any]:
-    asked = _hold_fields(seller)
-    del asked["amount"], asked["currency"]
-    return asked
-
-
-def _plan_fields(seller: Seller) -> dict[str, Any]:
-    return {
-        "currency": fields.choice("Currency", _currencies(seller), initial=seller.currency),
-        "kind": fields.choice("Kind", PlanKind.choices),
-        "percent": fields.text("Share in percent", "Such as 10 or 7.5."),
-        "days": fields.number("Days", "Rolling: from when the money becomes available, 180 at most.", required=False, high=180),
-        "release_on": fields.on_date("Release on", "Fixed: the day everything is released.", required=False),
-        "cap": fields.text("Up to", "In units; empty: no limit.", required=False, max_length=20),
-        "reason": fields.reason(),
-        "seller_text": fields.long_text("What the seller reads"),
-    }
-
-
-def _make_plan(seller: Seller, asked: dict[str, Any]) -> dict[str, Any]:
-    given = {name: asked[name] for name in ("currency", "kind", "reason", "seller_text", "release_on")}
-    given["basis_points"] = to_minor(asked["percent"].rstrip("% "), "EUR")  # two decimals of a percent are basis points
-    given["days"] = asked["days"] or 0
-    given["cap_minor"] = to_minor(asked["cap"], asked["currency"]) if asked["cap"] else None
-    return {"seller_id": seller.pk, **given}
-
-
-def _holds_of(seller: Seller, look: Look) -> Table:
-    rows, older = look.slice_of(Hold.objects.filter(seller=seller))
-    names = display.people(row.owner for row in rows)
-    return Table(
-        [
-            Column("Hold"),
-            Column("State"),
-            Column("Held", money=True),
-            Column("Why"),
-            Column("Owner"),
-            Column("Review"),
-            Column("Ends"),
-        ],
-        [
-            (
-                display.link(row, row.get_kind_display()),
-                display.state(row, "state"),
-                display.money(row.remaining_minor, row.currency) if row.kind != HoldKind.PAUSE else "all payouts",
-                row.reason,
-                names.get(row.owner, row.owner),
-                display.day(row.review_on),
-                display.instant(row.release_at) if row.release_at else row.release_condition or "by a person",
-            )
-            for row in rows
-        ],
-        empty="Nothing of this seller is held.",
-        older=older,
-        links=[("All holds of this seller", display.list_url(Hold, seller=seller.pk))],
-    )
-
-
-_NOT_CLOSED = [state for state in SellerStatus if state != SellerStatus.CLOSED]
-
-plug(
-    Seller,
-    Panel("holds", "Holds and reserves", _holds_of, permission="payouts.view_hold", lazy=False, order=30),
-    Button(
-        name="place_hold",
-        label="Place a hold",
-        verb=operations.place_hold,
-        permission="payouts.place_hold",
-        arguments=_place,
-        states=_NOT_CLOSED,
-        fields=_hold_fields,
-        effect=_available,
-        explain="The amount moves from available to reserved and stays there until the hold ends.",
-        done="The hold is placed.",
-        order=20,
-    ),
-    Button(
-        name="place_pause",
-        label="Pause by a hold",
-        verb=operations.place_pause,
-        permission="payouts.place_hold",
-        arguments=_place,
-        states=_NOT_CLOSED,
-        fields=_pause_fields,
-        effect=_available,
-        explain="No money moves; runs skip this seller until the pause ends.",
-        done="The pause is placed.",
-        order=30,
-    ),
-    Button(
-        name="reserve_plan",
-        label="Make a reserve plan",
-        verb=operations.create_reserve_plan,
-        permission="payouts.change_reserve_plan",
-        arguments=_make_plan,
-        states=_NOT_CLOSED,
-        fields=_plan_fields,
-        effect=_available,
-        explain="A share of what becomes available from now on is set aside.",
-        done="The plan is made.",
-        order=50,
-    ),
-)

@@ -19,16 +19,12 @@ from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from backoffice.kit import clock
 from backoffice.kit.admin import (
     Button,
-    CurrencyFilter,
     ExportColumn,
     OperatorAdmin,
     Panel,
     choice_column,
-    day_column,
     display,
     fields,
-    link_column,
-    money_column,
     number_column,
     person_column,
     queue,
@@ -39,12 +35,10 @@ from backoffice.kit.ids import new_id
 from backoffice.kit.money import Money
 from payouts.runs import content, operations, run_panels
 from payouts.runs.admin_payouts import reason_fields
-from payouts.runs.models import PayoutRun, RunKind, RunSkip
-from payouts.runs.planning import Plan, plan_run
-from payouts.runs.states import RUN, RunStatus, SkipCode
-
-PLAN_ROWS_SHOWN = 200
-
+from payouts.runs.models import PayoutRun, RunKind
+from payouts.runs.plan_rows import plan_rows
+from payouts.runs.planning import plan_run
+from payouts.runs.states import RUN, RunStatus
 
 # --- queues -------------------------------------------------------------------------------------------------------------
 
@@ -305,7 +299,7 @@ class PayoutRunAdmin(OperatorAdmin):
             except Refusal as refusal:
                 form.add_error(None, str(refusal))
             else:
-                context |= _shown(plan, request.GET.get("code", ""))
+                context |= plan_rows(plan, request.GET.get("code", ""))
                 context["may_build"] = request.user.has_perm("payouts.build_run") and bool(plan.payouts)
                 context["build_url"] = reverse(self._url("list_button"), args=["build"])
                 context["key"] = new_id("frm")
@@ -322,76 +316,3 @@ def _is_day(text: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _shown(plan: Plan, code: str) -> dict[str, Any]:
-    """Return the dry run as the page shows it: the first rows of each kind, all counts and totals."""
-    skipped = [row for row in plan.skipped if not code or row.code == code]
-    labels = dict(SkipCode.choices)
-    difference = plan.difference
-    return {
-        "plan": plan,
-        "on": display.day_text(plan.on),
-        "totals": display.totals(plan.totals),
-        "payouts": [
-            (row, display.money(row.amount_minor, row.currency), reverse("admin:payouts_seller_change", args=[row.seller_id]))
-            for row in plan.payouts[:PLAN_ROWS_SHOWN]
-        ],
-        "payouts_more": max(0, len(plan.payouts) - PLAN_ROWS_SHOWN),
-        "codes": [(one, labels.get(one, one), count) for one, count in plan.skipped_by_code.items()],
-        "code": code,
-        "skipped": [
-            (
-                row,
-                display.money(row.amount_minor, row.currency),
-                labels.get(row.code, row.code),
-                display.day(row.next_on) if row.next_on else "when it is mended",
-                reverse("admin:payouts_seller_change", args=[row.seller_id]),
-            )
-            for row in skipped[:PLAN_ROWS_SHOWN]
-        ],
-        "skipped_more": max(0, len(skipped) - PLAN_ROWS_SHOWN),
-        "difference": difference,
-        "difference_totals": [
-            (
-                currency,
-                display.money(before, currency),
-                display.money(after, currency),
-                display.money(after - before, currency, signed=True),
-            )
-            for currency, (before, after) in (difference.totals.items() if difference else [])
-        ],
-    }
-
-
-@admin.register(RunSkip)
-class RunSkipAdmin(OperatorAdmin):
-    list_display = ("run_shown", "seller_shown", "amount_money", "why", "next_day")
-    list_filter = (("code", ChoicesDropdownFilter), CurrencyFilter)
-    list_select_related = ("run", "seller")
-    empty_text = "A built run keeps every seller it did not pay, with the reason."
-    export_columns = (
-        ExportColumn("run", lambda s: s.run.public_id),
-        ExportColumn("seller", lambda s: s.seller.external_id),
-        ExportColumn("stands there", lambda s: Money(s.amount_minor, s.currency)),
-        ExportColumn("currency", lambda s: s.currency),
-        ExportColumn("why", lambda s: s.get_code_display()),
-        ExportColumn("next_on", lambda s: s.next_on),
-    )
-    run_shown = link_column("Run", "run", lambda run: display.day(run.run_on))
-    seller_shown = link_column("Seller", "seller", lambda seller: seller.legal_name)
-    amount_money = money_column("Stands there")
-    why = choice_column("Why not", "code")
-    next_day = day_column("Next day", "next_on")
-
-    def facts(self, row: RunSkip) -> list[tuple[str, Any]]:
-        return [
-            ("Run", display.link(row.run)),
-            ("Seller", display.link(row.seller)),
-            ("Stands there", display.money(row.amount_minor, row.currency)),
-            ("Why not", row.get_code_display()),
-            ("Next day", display.day(row.next_on)),
-        ]
-
-    def page_title(self, row: RunSkip) -> str:
-        return f"{row.seller.legal_name}: {row.get_code_display()}"

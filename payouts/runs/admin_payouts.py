@@ -10,7 +10,6 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.urls import reverse
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 
-from backoffice.kit import clock
 from backoffice.kit.admin import (
     Button,
     Column,
@@ -28,7 +27,6 @@ from backoffice.kit.admin import (
     id_column,
     link_column,
     money_column,
-    plug,
     queue,
     state_column,
 )
@@ -36,9 +34,8 @@ from backoffice.kit.money import Money
 from payouts.ledger.models import Posting
 from payouts.runs import operations, queries
 from payouts.runs.models import Payout
-from payouts.runs.states import PAYOUT, PayoutStatus, SkipCode
+from payouts.runs.states import PAYOUT, PayoutStatus
 from payouts.sellers.models import Seller
-from payouts.sellers.states import SellerStatus
 
 STUCK_AFTER = timedelta(hours=24)
 BOUNCED = [PayoutStatus.FAILED, PayoutStatus.RETURNED]
@@ -313,85 +310,3 @@ def _return_window(payout: Payout) -> str:
     if payout.settled_final_at or payout.return_window_closes_on is None:
         return "Paid."
     return f"Paid; it may still come back until {display.day_text(payout.return_window_closes_on)}."
-
-
-# --- on the seller's page -------------------------------------------------------------------------------------------------
-
-
-def _eligibility(seller: Seller, look: Look) -> Table:
-    """Ask the run's own statement what the next run would do."""
-    at = clock.now()
-    labels = dict(SkipCode.choices)
-    return Table(
-        [Column("Currency"), Column("Stands there", money=True), Column("The next run"), Column("To"), Column("Next day")],
-        [
-            (
-                row.currency,
-                display.money(row.amount_minor, row.currency),
-                display.label("would pay it", "good") if not row.code else display.label(labels.get(row.code, row.code), "warn"),
-                row.payee,
-                "today" if not row.code else (display.day(row.next_on) if row.next_on else "when it is mended"),
-            )
-            for row in queries.eligibility(seller.pk, at.date(), at)
-        ],
-        empty="Nothing to pay in any currency.",
-    )
-
-
-def _payouts_of(seller: Seller, look: Look) -> Table:
-    rows, older = look.slice_of(seller.payouts.select_related("payee_account", "run"))
-    return Table(
-        [Column("Payout"), Column("Amount", money=True), Column("State"), Column("Why"), Column("To"), Column("Built")],
-        [
-            (
-                display.link(row, display.short_id(row.public_id)),
-                display.money(row.amount_minor, row.currency),
-                display.state(row),
-                row.status_reason,
-                row.payee_account.masked,
-                display.instant(row.built_at),
-            )
-            for row in rows
-        ],
-        empty="Nothing was paid to this seller yet.",
-        older=older,
-        links=[("All payouts of this seller", display.list_url(Payout, seller=seller.pk))],
-    )
-
-
-def _payout_fields(seller: Seller) -> dict[str, Any]:
-    at = clock.now()
-    offered = [(row.currency, row.currency) for row in queries.eligibility(seller.pk, at.date(), at, on_request=True)]
-    return {"currency": fields.choice("Currency", offered or [(seller.currency, seller.currency)], initial=seller.currency)}
-
-
-def _would_pay(seller: Seller) -> list[tuple[str, Any]]:
-    at, labels = clock.now(), dict(SkipCode.choices)
-    return [
-        (
-            row.currency,
-            display.money(row.amount_minor, row.currency) if not row.code else f"not possible: {labels.get(row.code, row.code)}",
-        )
-        for row in queries.eligibility(seller.pk, at.date(), at, on_request=True)
-    ]
-
-
-plug(
-    Seller,
-    Panel("eligibility", "What the next run would do", _eligibility, lazy=False, order=20),
-    Panel("payouts", "Payouts", _payouts_of, permission="payouts.view_payout", order=40),
-    Button(
-        name="pay",
-        label="Pay now",
-        verb=operations.build_payout,
-        permission="payouts.build_run",
-        arguments=lambda seller, asked: {"seller_id": seller.pk, "currency": asked["currency"]},
-        states=(SellerStatus.ACTIVE,),
-        fields=_payout_fields,
-        effect=_would_pay,
-        explain="Builds a run of one payout, whatever the schedule. Another person approves it like any other.",
-        done="The payout is built and waits for approval.",
-        then=lambda seller, payout: display.page_of(payout.run),
-        order=10,
-    ),
-)

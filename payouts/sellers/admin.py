@@ -1,19 +1,14 @@
-"""Screens of sellers: their buckets, their payee accounts as versions, tiers and minimums."""
+"""Screens of sellers: who they are, their buckets, what may be done to them. Payee accounts: admin_payees."""
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any
 
 from django.conf import settings
 from django.contrib import admin
-from django.db.models import Q, QuerySet
-from django.http import HttpRequest
-from unfold.admin import ModelAdmin
+from django.db.models import Q
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, RelatedDropdownFilter
 
-from backoffice.kit import clock
-from backoffice.kit.actors import staff
 from backoffice.kit.admin import (
     Button,
     Column,
@@ -24,21 +19,15 @@ from backoffice.kit.admin import (
     Table,
     display,
     fields,
-    id_column,
-    instant_column,
-    link_column,
     money_column,
-    person_column,
-    queue,
     state_column,
 )
-from backoffice.staff import audit
 from payouts.ledger.models import Account
 from payouts.ledger.queries import seller_buckets
 from payouts.sellers import operations
-from payouts.sellers.models import EntityType, MinimumPayout, NameCheck, PayeeAccount, PayeeKind, Schedule, Seller, Tier
+from payouts.sellers.models import EntityType, PayeeKind, Schedule, Seller, Tier
 from payouts.sellers.queries import debt_limit_minor, minimum_payout_minor
-from payouts.sellers.states import PAYEE, SELLER, PayeeStatus, SellerStatus
+from payouts.sellers.states import SELLER, PayeeStatus, SellerStatus
 
 BUCKETS = {
     "pending": "Pending",
@@ -49,25 +38,6 @@ BUCKETS = {
     "debt": "Debt beyond the limit",
     "total": "Total",
 }
-
-
-def cooling_off(at: datetime) -> QuerySet[PayeeAccount]:
-    """Return the payee accounts in use that were changed and are not paid yet."""
-    return PayeeAccount.objects.filter(status=PayeeStatus.ACTIVE, cool_off_until__gt=at)
-
-
-queue(
-    name="cooling_off",
-    title="Payee changes in cool-off",
-    model=PayeeAccount,
-    rows=cooling_off,
-    age_field="created_at",
-    help_text="Call the seller on a known number before the cool-off ends; block the account if the change is not theirs.",
-    order=60,
-)
-
-
-# --- sellers ------------------------------------------------------------------------------------------------------------
 
 
 def _balances(seller: Seller, look: Look) -> Table:
@@ -282,171 +252,3 @@ def _schedule(seller: Seller) -> str:
         days = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
         return f"{words}, on {days[(seller.schedule_day - 1) % 7]}"
     return f"{words}, on day {seller.schedule_day}" if seller.schedule == Schedule.MONTHLY else words
-
-
-# --- payee accounts -----------------------------------------------------------------------------------------------------
-
-
-@admin.register(PayeeAccount)
-class PayeeAccountAdmin(OperatorAdmin):
-    list_display = (
-        "masked_shown",
-        "seller_shown",
-        "currency",
-        "version",
-        "state_shown",
-        "name_check_shown",
-        "by",
-        "since",
-        "cool_off",
-    )
-    list_filter = (("status", ChoicesDropdownFilter), ("name_check", ChoicesDropdownFilter))
-    list_select_related = ("seller",)
-    actor_fields = ("created_by",)
-    machine = PAYEE
-    # No search by account number here: it would stand in the address, and so in logs. The search box of the frame posts.
-    search_by = (lambda term: Q(seller__external_id=term),)
-    search_help_text = "Id, or seller's external id; an IBAN by Ctrl + K"
-    empty_text = "Payee accounts come with sellers and change on their pages."
-    buttons = (
-        Button(
-            name="mark",
-            label="Mark the account",
-            verb=operations.mark_payee_account,
-            permission="payouts.change_payee",
-            arguments=lambda row, asked: {"payee_account_id": row.pk, **asked},
-            when=lambda row: row.status != PayeeStatus.SUPERSEDED,
-            fields=lambda row: {
-                "status": fields.choice(
-                    "State", [pair for pair in PayeeStatus.choices if pair[0] not in (PayeeStatus.SUPERSEDED, row.status)]
-                ),
-                "code": fields.text("Bank's code", "Such as AC04, if a bank gave one.", required=False, max_length=20),
-                "reason": fields.reason(),
-            },
-            effect=lambda row: [("Account", row.masked), ("Seller", row.seller.legal_name), ("Now", display.state(row))],
-            explain="Nothing is paid to an account that does not work; the seller gives a new one.",
-            done=lambda row, payee: f"{payee.masked} is now: {payee.get_status_display()}.",
-        ),
-        Button(
-            name="name_check",
-            label="Record a name check",
-            verb=operations.record_name_check,
-            permission="payouts.change_payee",
-            arguments=lambda row, asked: {"payee_account_id": row.pk, **asked},
-            when=lambda row: row.status != PayeeStatus.SUPERSEDED,
-            fields=lambda row: {
-                "result": fields.choice("Result", [pair for pair in NameCheck.choices if pair[0] != NameCheck.NOT_CHECKED])
-            },
-            effect=lambda row: [("Account", row.masked), ("Seller", row.seller.legal_name)],
-            explain="A holder whose name does not match is not paid.",
-            done="Recorded.",
-        ),
-    )
-    id_shown = id_column()
-    seller_shown = link_column("Seller", "seller", lambda seller: seller.legal_name)
-    state_shown = state_column("State")
-    name_check_shown = state_column("Name check", "name_check")
-    by = person_column("By", "created_by")
-    since = instant_column("Since", "created_at")
-    export_columns = (
-        ExportColumn("id", lambda p: p.public_id),
-        ExportColumn("seller", lambda p: p.seller.external_id),
-        ExportColumn("account", lambda p: p.masked),
-        ExportColumn("currency", lambda p: p.currency),
-        ExportColumn("version", lambda p: p.version),
-        ExportColumn("state", lambda p: p.get_status_display()),
-        ExportColumn("name_check", lambda p: p.get_name_check_display()),
-        ExportColumn("since", lambda p: p.created_at),
-    )
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[PayeeAccount]:
-        """Leave the sealed columns in the database: no screen shows them."""
-        return super().get_queryset(request).defer("account_holder", "number")
-
-    @admin.display(description="Account")
-    def masked_shown(self, row: PayeeAccount) -> Any:
-        return display.steady(row.masked)
-
-    @admin.display(description="Cool-off until")
-    def cool_off(self, row: PayeeAccount) -> Any:
-        return display.instant(row.cool_off_until) if row.cool_off_until > row.created_at else "none"
-
-    def page_title(self, row: PayeeAccount) -> str:
-        return f"{row.masked}, version {row.version}"
-
-    def standing(self, row: PayeeAccount) -> str:
-        if row.status == PayeeStatus.ACTIVE and row.cool_off_until > clock.now():
-            return "Changed recently: nothing is paid here until the cool-off ends."
-        return ""
-
-    def facts(self, row: PayeeAccount) -> list[tuple[str, Any]]:
-        return [
-            ("Seller", display.link(row.seller)),
-            ("Currency", row.currency),
-            ("Kind", row.get_kind_display()),
-            ("Bank", row.bank_name),
-            ("BIC", row.bic),
-            ("Routing number", row.routing_number),
-            ("Country", row.country),
-            ("Bank's code", row.status_code),
-            ("Name check", display.state(row, "name_check")),
-            ("Since", display.instant(row.created_at)),
-            ("By", self.person(row, "created_by")),
-            ("Cool-off until", self.cool_off(row)),
-        ]
-
-
-# --- tiers and minimums: edited by leads, each edit in the audit ----------------------------------------------------------
-
-
-class LeadEdits(ModelAdmin):
-    """Rows a lead edits; everybody else with the right to see them reads."""
-
-    edit_permission = "payouts.change_tiers"
-    show_full_result_count = False
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return request.user.has_perm(self.edit_permission)
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return request.user.has_perm(self.edit_permission)
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
-        before = (
-            dict(type(obj).objects.filter(pk=obj.pk).values(*form.changed_data).first() or {})
-            if change and form.changed_data
-            else {}
-        )
-        super().save_model(request, obj, form, change)
-        after = {name: getattr(obj, name) for name in form.changed_data}
-        audit.record(
-            staff(request.user.pk),
-            f"{self.opts.model_name}.{'change' if change else 'add'}",
-            f"{self.opts.model_name}:{obj.pk}",
-            clock.now(),
-            facts={"before": {k: str(v) for k, v in before.items()}, "after": {k: str(v) for k, v in after.items()}},
-        )
-
-
-@admin.register(Tier)
-class TierAdmin(LeadEdits):
-    list_display = ("name", "code", "delay_days", "cool_off_hours", "debt_limit")
-    ordering = ("pk",)
-
-    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
-        """Leave the code and the debt limit of a tier in use: files name the one, every seller's floor in the ledger is set from the other."""
-        return ("code", "debt_limit") if obj is not None else ()
-
-
-@admin.register(MinimumPayout)
-class MinimumPayoutAdmin(LeadEdits):
-    list_display = ("currency", "country_shown", "amount_money")
-    ordering = ("currency", "country")
-    amount_money = money_column("Minimum")
-
-    @admin.display(description="Country")
-    def country_shown(self, row: MinimumPayout) -> str:
-        return row.country or "any"
