@@ -4,4 +4,5 @@ import payouts.dispatch.invariants
 import payouts.earnings.invariants
 import payouts.holds.invariants
 import payouts.ledger.invariants
-import payouts.runs.invariants  # noqa: F401
+import payouts.runs.invariants
+import payouts.sellers.invariants  # noqa: F401

@@ -64,7 +64,12 @@ def confirm_absence(*, order_id: int, actor: Actor, at: datetime, reason: str = 
     if asked is None:
         raise approvals.ApprovalMissing()
     evidence = str(asked.shown["evidence"])
-    facts = {"action": ACTION, "subject": order.public_id, "content_hash": fingerprint(_content(order, evidence)), "at": at}
+    facts: dict[str, Any] = {
+        "action": ACTION,
+        "subject": order.public_id,
+        "content_hash": fingerprint(_content(order, evidence)),
+        "at": at,
+    }
     if content_hash and content_hash != asked.content_hash:
         raise approvals.ContentChanged()
     approvals.approve(**facts, checker=actor, reason=reason)

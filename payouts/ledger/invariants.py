@@ -64,6 +64,25 @@ def balances_above_floor() -> Rows:
 
 
 @truth(
+    3,
+    "floors_as_decided",
+    "Every floor is the one last decided and recorded, or the chart's; one that waits for its balance is no lower than ever decided.",
+)
+def floors_as_decided() -> Rows:
+    return rows_of(
+        """SELECT b.account_id, a.code, b.floor_minor, b.floor_wanted_minor, coalesce(d.floor_minor, c.floor_minor) AS decided
+             FROM payouts_balance b JOIN payouts_account a ON a.id = b.account_id JOIN ledger_chart c ON c.code = a.code
+             LEFT JOIN (SELECT DISTINCT ON (account_id) account_id, floor_minor FROM payouts_floorchange
+                         ORDER BY account_id, id DESC) d ON d.account_id = b.account_id
+             LEFT JOIN (SELECT account_id, min(floor_minor) AS floor_minor FROM payouts_floorchange GROUP BY 1) l
+                    ON l.account_id = b.account_id
+            WHERE coalesce(b.floor_wanted_minor, b.floor_minor) IS DISTINCT FROM coalesce(d.floor_minor, c.floor_minor)
+               OR b.floor_minor < LEAST(l.floor_minor, c.floor_minor)
+               OR b.floor_wanted_minor <= b.amount_minor * b.normal_sign"""
+    )
+
+
+@truth(
     8, "postings_have_actor_and_template", "Every posting has an actor and a known template; four-eyes templates have two people."
 )
 def postings_have_actor_and_template() -> Rows:

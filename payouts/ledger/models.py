@@ -33,6 +33,9 @@ class Balance(models.Model):
     amount_minor = models.BigIntegerField(default=0)
     normal_sign = models.SmallIntegerField()
     floor_minor = models.BigIntegerField(default=0, null=True)
+    floor_wanted_minor = models.BigIntegerField(
+        null=True, help_text="Where the floor is going: set while the balance is below it, and the floor follows up."
+    )
 
     class Meta:
         constraints = [
@@ -45,6 +48,19 @@ class Balance(models.Model):
 
     def __str__(self) -> str:
         return f"balance of account {self.account_id}"
+
+
+class FloorChange(models.Model):
+    """One decision about an account's floor (on the normal side): written by the database with the decision, never edited."""
+
+    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="floor_changes")
+    floor_minor = models.BigIntegerField()
+    actor = models.CharField(max_length=80)
+    reason = models.CharField(max_length=200)
+    recorded_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"floor {self.floor_minor} of account {self.account_id}"
 
 
 class Posting(models.Model):

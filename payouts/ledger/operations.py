@@ -210,34 +210,19 @@ def reverse(*, posting_id: int, actor: Actor, at: datetime, reason: str, approve
 
 
 @composable
-def set_floors(*, floors: Sequence[tuple[str, int, str, int]], at: datetime) -> None:
-    """Open guarded accounts where missing and set their floors: (code, holder_id, currency, floor_minor on the normal side).
+def set_floors(*, floors: Sequence[tuple[str, int, str, int]], actor: Actor, at: datetime, reason: str) -> None:
+    """Decide the floors of guarded accounts, opened where missing: (code, holder_id, currency, floor_minor on the normal side).
 
-    A floor is never put above the present balance: the books do not become wrong because a limit was lowered; the lower limit then holds
-    for whatever comes next once the balance is back above it.
+    The floor becomes min(wanted, balance now): a balance already below may fall no further, and the floor follows it up, booking by booking,
+    until it is where it was wanted. Each decision is recorded by the database with actor and reason; one that changes nothing is none.
     """
+    if not floors:
+        return
     codes, holders, currencies, amounts = (list(column) for column in zip(*sorted(set(floors)), strict=True))
     with connection.cursor() as cursor:
         cursor.execute(
-            """WITH wanted AS MATERIALIZED (
-                   SELECT * FROM unnest(%s::text[], %s::bigint[], %s::text[], %s::bigint[]) AS w(code, holder_id, currency, floor)),
-               made AS (
-                   INSERT INTO payouts_account (code, holder_id, holder, currency, normal_sign, guarded, created_at)
-                   SELECT w.code, w.holder_id, '', w.currency, c.normal_sign, c.guarded, %s
-                     FROM wanted w JOIN ledger_chart c USING (code) WHERE c.guarded ORDER BY 1, 2, 4
-                   ON CONFLICT DO NOTHING RETURNING id, code, holder_id, currency, normal_sign)
-               INSERT INTO payouts_balance (account_id, amount_minor, normal_sign, floor_minor)
-               SELECT a.id, 0, a.normal_sign, w.floor
-                 FROM wanted w
-                 JOIN (SELECT id, code, holder_id, currency, normal_sign FROM made
-                       UNION SELECT id, code, holder_id, currency, normal_sign FROM payouts_account WHERE holder = '') a
-                      USING (code, holder_id, currency)
-                ORDER BY a.id
-               ON CONFLICT (account_id) DO UPDATE
-                  SET floor_minor = LEAST(EXCLUDED.floor_minor, payouts_balance.amount_minor * payouts_balance.normal_sign)
-                WHERE payouts_balance.floor_minor IS DISTINCT FROM
-                      LEAST(EXCLUDED.floor_minor, payouts_balance.amount_minor * payouts_balance.normal_sign)""",
-            [codes, holders, currencies, amounts, at],
+            "SELECT ledger_set_floors(%s::text[], %s::bigint[], %s::text[], %s::bigint[], %s, %s, %s)",
+            [codes, holders, currencies, amounts, str(actor), reason[:200], at],
         )
 
 

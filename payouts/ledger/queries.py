@@ -66,6 +66,18 @@ def seller_buckets(seller_ids: Sequence[int]) -> dict[tuple[int, str], dict[str,
     return found
 
 
+def seller_floors(seller_id: int) -> dict[str, tuple[int, int]]:
+    """Return {currency: (floor now, floor as decided)} of a seller's available money, in minor units; they differ while a debt shrinks."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """SELECT a.currency, b.floor_minor, coalesce(b.floor_wanted_minor, b.floor_minor)
+                 FROM payouts_account a JOIN payouts_balance b ON b.account_id = a.id
+                WHERE a.holder_id = %s AND a.holder = '' AND a.code = 'seller.available'""",
+            [seller_id],
+        )
+        return {currency: (floor, decided) for currency, floor, decided in cursor.fetchall()}
+
+
 def trial_balance(at: datetime | None = None) -> list[dict[str, Any]]:
     """Return one row per code and currency: debit and credit totals and the balance on the normal side; the signed sum is zero per currency."""
     with connection.cursor() as cursor:

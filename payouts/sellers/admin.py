@@ -23,10 +23,10 @@ from backoffice.kit.admin import (
     state_column,
 )
 from payouts.ledger.models import Account
-from payouts.ledger.queries import seller_buckets
+from payouts.ledger.queries import seller_buckets, seller_floors
 from payouts.sellers import operations
 from payouts.sellers.models import EntityType, PayeeKind, Schedule, Seller, Tier
-from payouts.sellers.queries import debt_limit_minor, minimum_payout_minor
+from payouts.sellers.queries import minimum_payout_minor
 from payouts.sellers.states import SELLER, PayeeStatus, SellerStatus
 
 BUCKETS = {
@@ -44,12 +44,14 @@ def _balances(seller: Seller, look: Look) -> Table:
     """Show every bucket, one row each, one column a currency: they add up to the total by construction."""
     found = {currency: buckets for (_, currency), buckets in sorted(seller_buckets([seller.pk]).items())}
     rows = [(BUCKETS[name], *(display.money(found[currency][name], currency) for currency in found)) for name in BUCKETS]
-    own = {currency: seller.debt_limit_minor if currency == seller.currency else None for currency in found}
-    limits = [display.money(debt_limit_minor(seller.tier, currency, own[currency]), currency) for currency in found]
+    floors = seller_floors(seller.pk)
+    limits = [display.money(-floors.get(currency, (0, 0))[0], currency) for currency in found]
+    decided = [display.money(-floors.get(currency, (0, 0))[1], currency) for currency in found]
+    less = [("As the debt shrinks, by", *decided)] if decided != limits else []
     least = [display.money(minimum_payout_minor(currency, seller.country), currency) for currency in found]
     return Table(
         [Column("Bucket"), *(Column(currency, money=True) for currency in found)],
-        [*rows, ("May fall below zero by", *limits), ("Minimum payout", *least)] if found else [],
+        [*rows, ("May fall below zero by", *limits), *less, ("Minimum payout", *least)] if found else [],
         empty="No money has moved for this seller yet.",
         links=[("Ledger accounts of this seller", display.list_url(Account, holder_id=seller.pk))]
         if look.user.has_perm("payouts.view_account")

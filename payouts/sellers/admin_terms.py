@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
+from django import forms
 from django.contrib import admin
+from django.core.exceptions import ValidationError
 from django.http import HttpRequest
 from unfold.admin import ModelAdmin
 
 from backoffice.kit import clock
 from backoffice.kit.actors import staff
-from backoffice.kit.admin import (
-    money_column,
-)
+from backoffice.kit.admin import fields, money_column
+from backoffice.kit.errors import InputError
 from backoffice.staff import audit
+from payouts.sellers import tiers
 from payouts.sellers.models import MinimumPayout, Tier
 
 
@@ -49,14 +51,38 @@ class LeadEdits(ModelAdmin):
         )
 
 
+class TierForm(forms.ModelForm):
+    """A tier's terms, and why they change: a new debt limit moves the floor of every seller in the tier."""
+
+    reason = fields.reason(required=False)
+
+    def clean(self) -> dict[str, Any]:
+        given = super().clean() or {}
+        try:
+            tiers.check_terms({name: given[name] for name in tiers.LIMITS if name in given})
+        except InputError as refusal:
+            raise ValidationError(str(refusal)) from None
+        return given
+
+
 @admin.register(Tier)
 class TierAdmin(LeadEdits):
+    form = TierForm
     list_display = ("name", "code", "delay_days", "cool_off_hours", "debt_limit")
     ordering = ("pk",)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
-        """Leave the code and the debt limit of a tier in use: files name the one, every seller's floor in the ledger is set from the other."""
-        return ("code", "debt_limit") if obj is not None else ()
+        """Leave the code of a tier: files name it."""
+        return ("code",) if obj is not None else ()
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        """Change a tier by its verb, which moves the floors too and writes the audit."""
+        if not change:
+            super().save_model(request, obj, form, change)
+            return
+        changes = {name: form.cleaned_data[name] for name in form.changed_data if name != "reason"}
+        why = form.cleaned_data["reason"]
+        tiers.change_tier(tier_id=obj.pk, changes=changes, actor=staff(request.user.pk), at=clock.now(), reason=why)
 
 
 @admin.register(MinimumPayout)

@@ -27,7 +27,7 @@ from backoffice.kit.transactions import durable
 from backoffice.staff import audit
 from backoffice.staff.roles import has_role
 from payouts.ledger.operations import set_floors
-from payouts.sellers.models import PayeeAccount, Seller
+from payouts.sellers.models import PayeeAccount, Seller, Tier
 from payouts.sellers.operations import build_payee
 from payouts.sellers.profile import tiers_by_code
 from payouts.sellers.queries import debt_limit_minor
@@ -217,10 +217,10 @@ def _payee(seller: Seller, line: SellerLine, run: _Import) -> PayeeAccount:
 
 def _complete(sellers: Sequence[Seller], payees: Sequence[PayeeAccount], run: _Import) -> None:
     PayeeAccount.objects.bulk_create(payees)
-    floors = [
-        ("seller.available", seller.pk, seller.currency, -debt_limit_minor(seller.tier, seller.currency)) for seller in sellers
-    ]
-    set_floors(floors=floors, at=run.at)
+    # the tiers as they stand now: who changes one while the file is read holds its row, and our insert waited for it
+    tiers = Tier.objects.in_bulk({seller.tier_id for seller in sellers})
+    floors = [("seller.available", s.pk, s.currency, -debt_limit_minor(tiers[s.tier_id], s.currency)) for s in sellers]
+    set_floors(floors=floors, actor=run.actor, at=run.at, reason="imported with its tier's debt limit")
     given = "SELECT unnest(%(ids)s::bigint[])"
     born_set(SELLER, given, {"ids": [seller.pk for seller in sellers]}, actor=run.actor, at=run.at)
     born_set(PAYEE, given, {"ids": [payee.pk for payee in payees]}, actor=run.actor, at=run.at)

@@ -19,7 +19,7 @@ from backoffice.staff import audit
 from payouts.ledger.operations import set_floors
 from payouts.ledger.queries import seller_buckets
 from payouts.sellers import gates, profile, validation
-from payouts.sellers.models import NameCheck, PayeeAccount, Seller
+from payouts.sellers.models import NameCheck, PayeeAccount, Seller, Tier
 from payouts.sellers.queries import debt_limit_minor, lock_seller, payee_in_use
 from payouts.sellers.states import PAYEE, SELLER, PayeeStatus, SellerStatus
 
@@ -108,7 +108,7 @@ def create_seller(
         raise SellerExists(external_id=checked["external_id"]) from None
 
     born(SELLER, seller, actor=actor, at=at)
-    _set_floor(seller, at)
+    _set_floor(seller, actor, at)
     earlier.keep(seller.pk)
     tell("seller.created", subject=seller.public_id, payload=_told(seller), at=at, partner_id=partner_id)
     return seller
@@ -118,7 +118,7 @@ def create_seller(
 def update_seller(*, seller_id: int, changes: Mapping[str, Any], actor: Actor, at: datetime) -> Seller:
     """Change what `profile.CHANGEABLE` lists; the currency stays, since balances and payouts were made in it.
 
-    A lower debt limit holds from the moment the balance is above it. Tells `seller.updated` with the names of what changed. Refuses:
+    Under a lower debt limit a debt that is larger already grows no further, and may only shrink to it. Tells `seller.updated` with the names of what changed. Refuses:
     NotFound, SellerIsClosed, and what `profile.check_changes` refuses.
     """
     seller = lock_seller(seller_id)
@@ -136,7 +136,7 @@ def update_seller(*, seller_id: int, changes: Mapping[str, Any], actor: Actor, a
     seller.save(update_fields=changed)
 
     if {"tier", "debt_limit_minor"} & set(changed):
-        _set_floor(seller, at)
+        _set_floor(seller, actor, at)
     if before:
         after = {name: profile.fact(seller, name) for name in before}
         audit.record(actor, "seller.update", seller.public_id, at, facts={"before": before, "after": after})
@@ -375,9 +375,13 @@ def _lock_payee(payee_account_id: int) -> PayeeAccount:
     return payee
 
 
-def _set_floor(seller: Seller, at: datetime) -> None:
-    limit = debt_limit_minor(seller.tier, seller.currency, seller.debt_limit_minor)
-    set_floors(floors=[("seller.available", seller.pk, seller.currency, -limit)], at=at)
+def _set_floor(seller: Seller, actor: Actor, at: datetime) -> None:
+    """Decide the floor by the terms as they stand: whoever changes the tier meanwhile holds its row, and our saved seller waited for it."""
+    own = seller.debt_limit_minor
+    tier = Tier.objects.get(pk=seller.tier_id)
+    floor = -debt_limit_minor(tier, seller.currency, own)
+    reason = f"tier {tier.code}" if own is None else "the seller's own debt limit"
+    set_floors(floors=[("seller.available", seller.pk, seller.currency, floor)], actor=actor, at=at, reason=reason)
 
 
 def _check_empty(seller: Seller) -> None:

@@ -150,7 +150,35 @@ def a_checkpoint_covers_an_entry_it_never_saw(_: Books) -> None:
     )
 
 
-@corrupts("balances_above_floor")
+FRENCH = "account_id = (SELECT id FROM payouts_account WHERE code = 'seller.available' AND holder_id = {} AND currency = 'EUR')"
+
+
+@corrupts("floors_as_decided", "floors_follow_limits")
+def a_floor_is_lowered_past_the_record(books: Books) -> None:
+    spoil(f"UPDATE payouts_balance SET floor_minor = floor_minor - 1 WHERE {FRENCH.format(books.french.pk)}")
+
+
+@corrupts("floors_as_decided")
+def a_floor_is_lowered_as_if_it_waited_for_its_balance(books: Books) -> None:
+    spoil(
+        f"""UPDATE payouts_balance SET floor_wanted_minor = floor_minor, floor_minor = floor_minor - 1
+             WHERE {FRENCH.format(books.french.pk)}"""
+    )
+
+
+@corrupts("floors_follow_limits")
+def a_floor_is_decided_that_no_terms_allow(books: Books) -> None:
+    spoil(
+        f"""SELECT ledger_set_floors('{{seller.available}}', '{{{books.french.pk}}}', '{{EUR}}', '{{-90000000}}', 'staff:77', 'x', now())"""
+    )
+
+
+@corrupts("floors_follow_limits")
+def a_tier_is_changed_behind_its_sellers(books: Books) -> None:
+    spoil(f"UPDATE payouts_tier SET debt_limit = debt_limit + 1 WHERE id = {books.french.tier_id}")
+
+
+@corrupts("balances_above_floor", "floors_as_decided", "floors_follow_limits")
 def a_floor_is_raised_above_its_balance(books: Books) -> None:
     spoil(
         f"""UPDATE payouts_balance SET floor_minor = amount_minor * normal_sign + 1

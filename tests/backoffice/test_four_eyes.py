@@ -171,6 +171,16 @@ SENT = [
     "DELETE FROM payouts_posting",
     "DELETE FROM payouts_balance",
     "UPDATE payouts_balance SET floor_minor = 1",
+    "UPDATE payouts_balance SET floor_minor = -900000",
+    "UPDATE payouts_balance SET floor_wanted_minor = -900000",
+    "UPDATE ledger_chart SET floor_minor = -900000",
+    "INSERT INTO payouts_floorchange (account_id, floor_minor, actor, reason, recorded_at)"
+    " SELECT account_id, -900000, 'staff:77', 'x', now() FROM payouts_balance LIMIT 1",
+    "DELETE FROM payouts_floorchange",
+    "SELECT ledger_set_floors('{seller.available}', '{1}', '{EUR}', '{-900000}', '', 'x', now())",
+    "WITH a AS (INSERT INTO payouts_account (code, holder_id, holder, currency, normal_sign, guarded, created_at)"
+    " VALUES ('seller.available', 4711, '', 'EUR', -1, true, now()) RETURNING id) INSERT INTO payouts_balance"
+    " (account_id, amount_minor, normal_sign, floor_minor) SELECT id, 0, -1, -900000 FROM a",
     "UPDATE payouts_account SET holder_id = 1",
     "DELETE FROM payouts_account",
     "INSERT INTO payouts_entry (posting_id, account_id, amount_minor, currency, position)"

@@ -46,7 +46,9 @@ def test_the_worked_examples_of_the_money_page_are_what_the_ledger_does():
         for part_no, (heading, rows) in enumerate(read(block)):
             if heading.startswith("floor "):
                 _, code, amount = heading.split()
-                set_floors(floors=[(code, SELLER, "EUR", to_minor(amount, "EUR"))], at=AT)
+                set_floors(
+                    floors=[(code, SELLER, "EUR", to_minor(amount, "EUR"))], actor=system("docs"), at=AT, reason="an example"
+                )
             elif heading == "balances":
                 for code, amount in rows:
                     account = account_of(code, holder(code)[0], "EUR", holder(code)[1])

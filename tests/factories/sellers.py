@@ -13,7 +13,7 @@ from schwifty import IBAN
 from backoffice.kit.actors import system
 from backoffice.staff.roles import write_roles
 from payouts.sellers.models import PayeeAccount, Seller, Tier
-from payouts.sellers.operations import change_payee_account, create_seller
+from payouts.sellers.operations import change_payee_account, create_seller, update_seller
 
 AT = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
 ACTOR = system("test")
@@ -48,12 +48,19 @@ def make_seller(**over: Any) -> Seller:
     wanted |= {name: value for name, value in over.items() if name in verbs}
     make_tier(wanted["tier"])
     seller = create_seller(**wanted)
+    if "debt_limit_minor" in over:
+        seller = limit(seller, over.pop("debt_limit_minor"))
     columns = {name: value for name, value in over.items() if name not in verbs}
     for name, value in columns.items():
         setattr(seller, name, value)
     if columns:
         seller.save(update_fields=list(columns))
     return seller
+
+
+def limit(seller: Seller, minor: int) -> Seller:
+    """Give the seller a debt limit of their own, in minor units."""
+    return update_seller(seller_id=seller.pk, changes={"debt_limit_minor": minor}, actor=ACTOR, at=AT)
 
 
 def make_iban(country: str = "FR") -> str:

@@ -17,10 +17,9 @@ from payouts.earnings.lines import parse_all
 from payouts.earnings.models import Earning
 from payouts.earnings.operations import TooManyLines
 from payouts.ledger.models import Posting
-from payouts.ledger.operations import set_floors
 from payouts.sellers.operations import set_seller_status
 from tests.factories.earnings import AT, ROBOT, buckets, make_line, record
-from tests.factories.sellers import make_seller
+from tests.factories.sellers import limit, make_seller
 
 pytestmark = pytest.mark.django_db
 
@@ -100,7 +99,7 @@ def test_a_refund_before_its_sale_takes_available_and_the_sale_heals_it(seller):
 
 
 def test_what_exceeds_the_debt_limit_becomes_debt_and_is_repaid_first(seller):
-    set_floors(floors=[("seller.available", seller.pk, "EUR", -2_000)], at=AT)
+    limit(seller, 2_000)
     record(make_line(seller, kind="refund", order_ref="a", gross="50.00", fee="0"))
     assert buckets(seller) == {"available": -2_000, "debt": 3_000}
     record(make_line(seller, order_ref="a", gross="10.00", fee="0"))
@@ -173,7 +172,6 @@ tries = itertools.count()
 @given(drawn=some_lines, data=st.data())
 def test_any_order_repetition_and_batching_of_lines_ends_in_the_same_buckets(drawn, data):
     seller = make_seller(debt_limit_minor=LIMIT)
-    set_floors(floors=[("seller.available", seller.pk, "EUR", -LIMIT)], at=AT)
     lines = [
         make_line(seller, kind=kind, order_ref=order, gross=f"{amount // 100}.{amount % 100:02d}", fee="0")
         for kind, order, amount in drawn

@@ -24,9 +24,8 @@ from payouts.holds.operations import (
     release_hold,
 )
 from payouts.holds.states import HOLD
-from payouts.ledger.operations import set_floors
 from tests.factories.earnings import AT, ROBOT, buckets, make_line, record
-from tests.factories.sellers import make_payee, make_seller
+from tests.factories.sellers import limit, make_payee, make_seller
 
 pytestmark = pytest.mark.django_db
 NOW = AT + timedelta(days=2)
@@ -97,7 +96,7 @@ def test_releasing_needs_a_reason_happens_once_and_leaves_its_trace(seller):
 
 def test_what_is_released_repays_debt_first(seller):
     one = hold(seller, 9_000)
-    set_floors(floors=[("seller.available", seller.pk, "EUR", 0)], at=AT)
+    limit(seller, 0)
     record(make_line(seller, kind="chargeback", gross="50.00", fee="0"))
     assert buckets(seller) == {"reserved": 9_000, "debt": 5_000}
     release_hold(hold_id=one.pk, actor=ROBOT, at=NOW, reason="cleared")

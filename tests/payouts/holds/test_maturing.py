@@ -14,9 +14,8 @@ from payouts.holds.models import Hold
 from payouts.holds.operations import create_reserve_plan, disable_reserve_plan, mature_earnings, release_due_holds
 from payouts.holds.plans import PlanExists, PlanInvalid, PlanNotActive
 from payouts.ledger.models import Posting
-from payouts.ledger.operations import set_floors
 from tests.factories.earnings import AT, ROBOT, buckets, make_line, record
-from tests.factories.sellers import make_seller
+from tests.factories.sellers import limit, make_seller
 
 pytestmark = pytest.mark.django_db
 # The sales of these tests are of 20 January and mature with tier standard on 3 February.
@@ -76,7 +75,7 @@ def test_what_was_refunded_does_not_mature(seller):
 
 
 def test_debt_is_repaid_before_anything_becomes_available(seller):
-    set_floors(floors=[("seller.available", seller.pk, "EUR", -1_000)], at=AT)
+    limit(seller, 1_000)
     record(make_line(seller, kind="chargeback", order_ref="x", gross="60.00", fee="0"), make_line(seller))
     assert buckets(seller) == {"pending": 9_000, "available": -1_000, "debt": 5_000}
     answer = mature()

@@ -118,7 +118,7 @@ def test_a_batch_is_all_or_nothing():
 
 
 def test_a_balance_does_not_fall_below_its_floor_but_down_to_it():
-    set_floors(floors=[("seller.available", 1, "EUR", -500)], at=AT)
+    set_floors(floors=[("seller.available", 1, "EUR", -500)], actor=ROBOT, at=AT, reason="a test")
     take = earned(seller_id=1, currency="EUR", gross_minor=-500, fee_minor=0, available_minor=-500)
     post(drafts=[Draft("refund", "r1", take)], actor=ROBOT, at=AT)
     one_more = earned(seller_id=1, currency="EUR", gross_minor=-1, fee_minor=0, available_minor=-1)
