@@ -70,25 +70,15 @@ def _shown(row: Approval, look: Look) -> Table:
     if row.action == adjustments.ACTION:
         return Table([Column("What"), Column("Value")], _correction_effect(row))
     return Table(
-        [Column("What"), Column("Value")], [(name.replace("_", " "), _plain(value)) for name, value in row.shown.items()]
+        [Column("What"), Column("Value")],
+        [(name.replace("_", " ").capitalize(), display.plain(value)) for name, value in row.shown.items()],
     )
-
-
-def _plain(value: Any) -> Any:
-    if (
-        isinstance(value, dict)
-        and value
-        and all(isinstance(v, int) and isinstance(k, str) and len(k) == 3 for k, v in value.items())
-    ):
-        return display.totals(value)
-    if isinstance(value, dict):
-        return ", ".join(f"{key.replace('_', ' ')}: {item}" for key, item in value.items())
-    return value if value is not None else display.EMPTY
 
 
 @admin.register(Approval)
 class ApprovalAdmin(OperatorAdmin):
     list_display = ("what", "subject_shown", "state_shown", "maker_shown", "checker_shown", "asked", "expires")
+    wide_only = ("expires",)
     list_filter = (
         ("state", ChoicesDropdownFilter),
         value_filter(
@@ -143,6 +133,12 @@ class ApprovalAdmin(OperatorAdmin):
     def page_title(self, row: Approval) -> str:
         return f"Approval: {self.what(row)}"
 
+    def standing(self, row: Approval) -> Any:
+        """Say where it is decided: a run on its own page, where one sees what one approves."""
+        if row.state == ApprovalState.REQUESTED and not _is_open_correction(row):
+            return display.anchor(f"/go/{row.subject}", "Look at it and decide on its own page.")
+        return ""
+
     def status_label(self, row: Approval) -> Any:
         return display.state(row, "state")
 
@@ -167,7 +163,7 @@ class ApprovalAdmin(OperatorAdmin):
 def _payload(row: Event, look: Look) -> Table:
     return Table(
         [Column("Name"), Column("Value")],
-        [(name, _plain(value)) for name, value in row.payload.items()],
+        [(name, display.plain(value)) for name, value in row.payload.items()],
         empty="The event says no more.",
     )
 

@@ -101,7 +101,11 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
         ]
         if shown:
             groups.append({"title": title, "items": shown, "separator": False, "collapsible": False})
-    here = [item for group in groups for item in group["items"] if request.path.startswith(str(item["link"]))]
+    here = [(group, item) for group in groups for item in group["items"] if request.path.startswith(str(item["link"]))]
     if here:
-        max(here, key=lambda item: len(str(item["link"])))["active"] = True
+        group, item = max(here, key=lambda pair: len(str(pair[1]["link"])))
+        item["active"] = len(here) > 1 or request.path == item["link"]
+        if item["active"]:
+            trail = {"group": group["title"], "item": item["title"], "link": item["link"]}
+            request.desk_trail = trail  # type: ignore[attr-defined]  # for the head of the page, which asks nobody twice
     return groups

@@ -20,6 +20,7 @@ from backoffice.kit.admin import (
     display,
     instant_column,
     person_column,
+    reason_column,
 )
 from backoffice.staff.models import AuditEntry
 
@@ -27,21 +28,22 @@ from backoffice.staff.models import AuditEntry
 def _facts(row: AuditEntry, look: Look) -> Table:
     return Table(
         [Column("Name"), Column("Value")],
-        [(name.replace("_", " "), str(value)) for name, value in row.facts.items()],
+        [(name.replace("_", " "), display.plain(value)) for name, value in row.facts.items()],
         empty="Nothing more was noted.",
     )
 
 
 @admin.register(AuditEntry)
 class AuditEntryAdmin(OperatorAdmin):
-    list_display = ("action_shown", "subject_shown", "by", "at_shown", "reason", "sealed")
+    list_display = ("action_shown", "subject_shown", "by", "at_shown", "why", "sealed")
+    wide_only = ("sealed",)
     list_filter = (("at", DayRangeFilter),)
     actor_fields = ("actor",)
     search_by = (lambda term: Q(subject=term), lambda term: Q(actor=term), lambda term: Q(action=term))
     search_help_text = "Id of the entry or of its subject, actor such as staff:3, or action"
     empty_title = "Nothing privileged was done yet"
     empty_text = "Approvals, holds, payee changes, keys and the like are written here and sealed into a chain."
-    panels = (Panel("facts", "Facts", _facts, lazy=False),)
+    panels = (Panel("facts", "What was noted", _facts, lazy=False),)
     export_columns = (
         ExportColumn("id", lambda a: a.public_id),
         ExportColumn("at", lambda a: a.at),
@@ -53,6 +55,7 @@ class AuditEntryAdmin(OperatorAdmin):
         ExportColumn("chain_hash", lambda a: a.chain_hash),
     )
     by = person_column("By", "actor")
+    why = reason_column("Reason", "reason")
     at_shown = instant_column("At", "at")
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:

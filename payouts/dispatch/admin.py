@@ -94,9 +94,10 @@ class PaymentOrderAdmin(OperatorAdmin):
         "state_shown",
         "why",
         "rail",
-        "end_to_end_id",
+        "end_to_end",
         "created",
     )
+    wide_only = ("attempt", "rail", "end_to_end")
     list_filter = (("status", ChoicesDropdownFilter), RailFilter, ("created_at", DayRangeFilter))
     list_select_related = ("payout", "payout__seller", "payee_account", "rail_file")
     machine = ORDER
@@ -187,6 +188,10 @@ class PaymentOrderAdmin(OperatorAdmin):
     @admin.display(description="Payout")
     def payout_shown(self, row: PaymentOrder) -> Any:
         return display.link(row.payout, row.payout.seller.legal_name)
+
+    @admin.display(description="End-to-end id")
+    def end_to_end(self, row: PaymentOrder) -> Any:
+        return display.shortened(row.end_to_end_id)
 
     def page_title(self, row: PaymentOrder) -> str:
         return f"Attempt {row.attempt} to pay {row.payout.seller.legal_name}"

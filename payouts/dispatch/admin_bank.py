@@ -21,7 +21,6 @@ from backoffice.kit.admin import (
     OperatorAdmin,
     Panel,
     Table,
-    day_column,
     display,
     fields,
     instant_column,
@@ -40,6 +39,7 @@ from payouts.dispatch.models import BankFile, BankFileEntry, BankStatement
 from payouts.dispatch.operations import BankFileResult
 from payouts.dispatch.states import EntryState
 
+DIRECTIONS = {"CRDT": "in", "DBIT": "out"}
 UPLOAD_BYTES_MAX = 50 * 1024 * 1024
 
 queue(
@@ -57,6 +57,12 @@ def mask(iban: str) -> str:
     return f"{iban[:2]} •••• {iban[-4:]}" if len(iban) > 8 else iban
 
 
+def outcome_words(row: BankFileEntry) -> str:
+    """Return what an entry did, with the bank's code where it gave one; our own codes are the same words again."""
+    words = row.outcome.replace("_", " ")
+    return f"{words} ({row.code})" if row.code and row.code.isupper() else words
+
+
 def entry_table(rows: list[BankFileEntry], older: int | None, empty: str) -> Table:
     """Return bank entries as every page shows them."""
     return Table(
@@ -64,7 +70,6 @@ def entry_table(rows: list[BankFileEntry], older: int | None, empty: str) -> Tab
             Column("Entry"),
             Column("Booked"),
             Column("Amount", money=True),
-            Column("Code"),
             Column("State"),
             Column("What it did"),
             Column("File"),
@@ -74,9 +79,8 @@ def entry_table(rows: list[BankFileEntry], older: int | None, empty: str) -> Tab
                 display.link(row, row.kind),
                 display.day(row.booked_on),
                 display.money(row.amount_minor, row.currency),
-                row.code,
                 display.state(row, "state"),
-                row.outcome.replace("_", " "),
+                outcome_words(row),
                 display.link(row.bank_file),
             )
             for row in rows
@@ -208,17 +212,16 @@ class BankFileAdmin(OperatorAdmin):
 @admin.register(BankFileEntry)
 class BankFileEntryAdmin(OperatorAdmin):
     list_display = (
-        "kind_shown",
-        "state_shown",
-        "amount_money",
-        "direction",
-        "code",
         "booked",
-        "end_to_end_id",
+        "kind_shown",
+        "amount_money",
+        "way",
+        "state_shown",
+        "order",
         "what",
         "file_shown",
-        "since",
     )
+    wide_only = ("kind_shown", "file_shown")
     list_filter = (
         ("state", ChoicesDropdownFilter),
         value_filter("kind", "kind", lambda: [(one, one) for one in ("status", "booking", "return", "notice")]),
@@ -265,9 +268,7 @@ class BankFileEntryAdmin(OperatorAdmin):
     )
     state_shown = state_column("State", "state")
     amount_money = money_column("Amount")
-    booked = day_column("Booked", "booked_on")
     file_shown = link_column("File", "bank_file")
-    since = instant_column("Read", "created_at")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[BankFileEntry]:
         return super().get_queryset(request).defer("bank_file__data")
@@ -276,9 +277,22 @@ class BankFileEntryAdmin(OperatorAdmin):
     def kind_shown(self, row: BankFileEntry) -> str:
         return row.kind
 
+    @admin.display(description="Booked")
+    def booked(self, row: BankFileEntry) -> Any:
+        """Say the day the bank booked it; answers that book nothing have only the time they were read."""
+        return display.day(row.booked_on) if row.booked_on else display.instant(row.created_at)
+
+    @admin.display(description="Way")
+    def way(self, row: BankFileEntry) -> str:
+        return DIRECTIONS.get(row.direction, row.direction)
+
+    @admin.display(description="End-to-end id")
+    def order(self, row: BankFileEntry) -> Any:
+        return display.shortened(row.end_to_end_id)
+
     @admin.display(description="What it did")
-    def what(self, row: BankFileEntry) -> str:
-        return row.outcome.replace("_", " ")
+    def what(self, row: BankFileEntry) -> Any:
+        return display.clamped(outcome_words(row))
 
     def status_label(self, row: BankFileEntry) -> Any:
         return display.state(row, "state")
@@ -298,15 +312,16 @@ class BankFileEntryAdmin(OperatorAdmin):
             ("File", display.link(row.bank_file)),
             ("Position", row.position),
             ("Account", mask(row.account_iban)),
-            ("Direction", row.direction),
+            ("Way", self.way(row)),
             ("Booked", display.day(row.booked_on)),
+            ("Read", display.instant(row.created_at)),
             ("Code", row.code),
             ("End-to-end id", display.copyable(row.end_to_end_id, row.end_to_end_id)),
             ("The bank's reference", row.servicer_ref),
             ("Payment order", display.link(order, display.short_id(order.public_id)) if order else ""),
             ("Payout", display.link(order.payout, display.short_id(order.payout.public_id)) if order else ""),
-            ("What it did", self.what(row)),
-            ("Explained by", self.person(row, "owner")),
+            ("What it did", outcome_words(row)),
+            ("Explained by" if row.state == EntryState.EXPLAINED else "Waits for", self.person(row, "owner")),
         ]
 
 

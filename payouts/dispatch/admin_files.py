@@ -63,7 +63,6 @@ def _order_table(rows: list[PaymentOrder], older: int | None = None) -> Table:
             Column("Amount", money=True),
             Column("State"),
             Column("Why"),
-            Column("Rail"),
             Column("Created"),
         ],
         [
@@ -72,8 +71,7 @@ def _order_table(rows: list[PaymentOrder], older: int | None = None) -> Table:
                 row.attempt,
                 display.money(row.amount_minor, row.currency),
                 display.state(row),
-                row.reason or row.code,
-                row.rail,
+                display.clamped(row.reason or row.code),
                 display.instant(row.created_at),
             )
             for row in rows
@@ -95,7 +93,8 @@ def _bytes_of(file: RailFile) -> tuple[bytes, str, str]:
 
 @admin.register(RailFile)
 class RailFileAdmin(OperatorAdmin):
-    list_display = ("file_name", "state_shown", "run_shown", "orders_shown", "sum_money", "execute_day", "hash", "created")
+    list_display = ("file_name", "state_shown", "run_shown", "orders_shown", "sum_money", "execute_day", "created")
+    wide_only = ("execute_day",)
     list_filter = (("state", ChoicesDropdownFilter), RailFilter)
     list_select_related = ("run",)
     machine = RAIL_FILE
@@ -148,7 +147,6 @@ def _files_of_run(run: PayoutRun, look: Look) -> Table:
             Column("Orders"),
             Column("Sum", money=True),
             Column("Executes"),
-            Column("SHA-256"),
             Column("Handed over"),
         ],
         [
@@ -158,7 +156,6 @@ def _files_of_run(run: PayoutRun, look: Look) -> Table:
                 f"{file.orders_count:,}",
                 display.money(file.control_sum_minor, file.currency),
                 display.day(file.execute_on),
-                display.copyable(file.sha256, file.sha256[:12]),
                 display.instant(file.handed_over_at),
             )
             for file in queries.files_of_run(run.pk)

@@ -53,6 +53,7 @@ class EarningAdmin(OperatorAdmin):
         "net_money",
         "available",
     )
+    wide_only = ("order_ref", "fee_money", "available")
     list_filter = (("kind", ChoicesDropdownFilter), CurrencyFilter, ("occurred_at", DayRangeFilter))
     list_select_related = ("seller",)
     search_by = (

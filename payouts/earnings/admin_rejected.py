@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime
 from typing import Any
 
@@ -11,8 +12,12 @@ from unfold.contrib.filters.admin import ChoicesDropdownFilter
 
 from backoffice.kit.admin import (
     Button,
+    Column,
     ExportColumn,
+    Look,
     OperatorAdmin,
+    Panel,
+    Table,
     display,
     fields,
     instant_column,
@@ -39,6 +44,16 @@ queue(
     help_text="Put right what kept the line out and retry it, or dismiss it with a reason.",
     order=70,
 )
+
+
+def _as_sent(line: RejectedLine, look: Look) -> Table:
+    """Show the line field by field, as it was sent; what cannot be read as fields stands there whole."""
+    try:
+        sent = json.loads(line.raw)
+    except ValueError:
+        sent = None
+    rows = [(name, str(value)) for name, value in sent.items()] if isinstance(sent, dict) else [("line", line.raw)]
+    return Table([Column("Field"), Column("As it was sent")], rows)
 
 
 @admin.register(RejectedLine)
@@ -81,6 +96,7 @@ class RejectedLineAdmin(OperatorAdmin):
             done=lambda row, kept: f"Line {row.line_no} is dismissed.",
         ),
     )
+    panels = (Panel("sent", "The line", _as_sent, lazy=False),)
     export_columns = (
         ExportColumn("line", lambda r: r.line_no),
         ExportColumn("source", lambda r: r.source),
@@ -114,7 +130,6 @@ class RejectedLineAdmin(OperatorAdmin):
             ("Source", row.source),
             ("External id", row.external_id),
             ("Code", row.code),
-            ("As it was sent", row.raw),
             ("Since", display.instant(row.created_at)),
             ("Closed by", self.person(row, "closed_by")),
             ("Closed because", row.closed_reason),

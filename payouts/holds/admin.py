@@ -94,6 +94,7 @@ class HoldAdmin(OperatorAdmin):
         "review",
         "ends",
     )
+    wide_only = ("amount_money", "owner_shown", "ends")
     list_filter = (("state", ChoicesDropdownFilter), ("kind", ChoicesDropdownFilter), CurrencyFilter)
     list_select_related = ("seller", "plan", "earning")
     actor_fields = ("owner", "changed_by")

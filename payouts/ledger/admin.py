@@ -30,6 +30,7 @@ from payouts.ledger import queries
 from payouts.ledger.admin_postings import normal, side
 from payouts.ledger.chart import CHART
 from payouts.ledger.models import Account, Entry
+from payouts.ledger.naming import holder_name, holder_names, kind_name
 
 
 class CodeFilter(DropdownFilter):
@@ -61,6 +62,25 @@ def _entries(account: Account, look: Look) -> Table:
     )
 
 
+def _floors(account: Account, look: Look) -> Table:
+    rows, older = look.slice_of(account.floor_changes.all())
+    names = display.people(row.actor for row in rows)
+    return Table(
+        [Column("Decided"), Column("Floor", money=True), Column("By"), Column("Reason")],
+        [
+            (
+                display.instant(row.recorded_at),
+                display.money(row.floor_minor, account.currency),
+                names.get(row.actor, row.actor),
+                row.reason,
+            )
+            for row in rows
+        ],
+        empty="Nobody decided a floor for this account: it has that of the chart.",
+        older=older,
+    )
+
+
 @admin.register(Account)
 class AccountAdmin(OperatorAdmin):
     list_display = ("name", "holder_shown", "currency", "balance_money", "kept")
@@ -68,7 +88,16 @@ class AccountAdmin(OperatorAdmin):
     search_by = (lambda term: Q(holder=term), lambda term: Q(holder_id=int(term)) if term.isdigit() else Q(pk__in=[]))
     search_help_text = "Holder, such as a rail or bank account"
     list_links = (("Trial balance", "admin:payouts_account_trial_balance", "payouts.view_account"),)
-    panels = (Panel("entries", "Entries", _entries, permission="payouts.view_entry"),)
+    panels = (
+        Panel("entries", "Entries", _entries, permission="payouts.view_entry"),
+        Panel(
+            "floors",
+            "Decisions about its floor",
+            _floors,
+            permission="payouts.view_balance",
+            when=lambda account: account.guarded,
+        ),
+    )
     empty_text = "Accounts are opened by the first posting that names them."
     export_columns = (
         ExportColumn("account", lambda a: a.code),
@@ -93,22 +122,21 @@ class AccountAdmin(OperatorAdmin):
                 [[row.pk for row in rows]],
             )
             balances = dict(cursor.fetchall())
+        names = holder_names(rows)
         for row in rows:
-            row.shown_balance = balances.get(row.pk, 0)
+            row.shown_balance, row.holder_words = balances.get(row.pk, 0), holder_name(row, names)
 
     @admin.display(description="Account")
     def name(self, row: Account) -> str:
-        return CHART[row.code].label if row.code in CHART else row.code
+        return kind_name(row)
 
     @admin.display(description="Holder")
     def holder_shown(self, row: Account) -> str:
-        if row.holder:
-            return row.holder
-        return f"seller no. {row.holder_id}" if row.holder_id else "the platform"
+        return getattr(row, "holder_words", None) or holder_name(row, holder_names([row]))
 
-    @admin.display(description="Balance is")
+    @admin.display(description="Floor")
     def kept(self, row: Account) -> str:
-        return "kept with each booking" if row.guarded else "checkpoint and tail"
+        return "guarded" if row.guarded else "none"
 
     def headline(self, row: Account) -> Any:
         return display.money(queries.balance(row.pk), row.currency)
@@ -122,7 +150,7 @@ class AccountAdmin(OperatorAdmin):
             ("Holder", self.holder_shown(row)),
             ("Currency", row.currency),
             ("Normal side", side(row.normal_sign)),
-            ("Balance is", self.kept(row)),
+            ("Floor", self.kept(row)),
             ("Opened", display.instant(row.created_at)),
         ]
 

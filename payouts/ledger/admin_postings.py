@@ -7,6 +7,7 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
+from django.urls import reverse
 from unfold.contrib.filters.admin import DropdownFilter
 
 from backoffice.kit.admin import (
@@ -22,14 +23,15 @@ from backoffice.kit.admin import (
     display,
     fields,
     instant_column,
-    link_column,
     person_column,
     reason_column,
 )
+from backoffice.kit.ids import prefix_of
 from backoffice.kit.money import Money, to_minor
 from payouts.ledger import adjustments
 from payouts.ledger.chart import CHART
 from payouts.ledger.models import Entry, Posting
+from payouts.ledger.naming import account_name, holder_names
 from payouts.ledger.templates import TEMPLATES, Leg
 
 
@@ -55,11 +57,12 @@ class TemplateFilter(DropdownFilter):
 
 def _posting_entries(posting: Posting, look: Look) -> Table:
     rows = list(posting.entries.select_related("account").order_by("position"))
+    names = holder_names(entry.account for entry in rows)
     return Table(
         [Column("Account"), Column("Debit", money=True), Column("Credit", money=True)],
         [
             (
-                display.link(entry.account),
+                display.link(entry.account, account_name(entry.account, names)),
                 display.money(entry.amount_minor, entry.currency) if entry.amount_minor > 0 else "",
                 display.money(-entry.amount_minor, entry.currency) if entry.amount_minor < 0 else "",
             )
@@ -102,7 +105,8 @@ def _correction_fields(row: Any) -> dict[str, Any]:
 
 @admin.register(Posting)
 class PostingAdmin(OperatorAdmin):
-    list_display = ("pk", "kind", "key", "recorded", "effective", "actor_shown", "why")
+    list_display = ("pk", "kind", "of", "recorded", "effective", "actor_shown", "why")
+    wide_only = ("effective",)
     list_filter = (TemplateFilter, ("recorded_at", DayRangeFilter))
     actor_fields = ("actor", "approver")
     search_by = (
@@ -145,6 +149,10 @@ class PostingAdmin(OperatorAdmin):
     def kind(self, row: Posting) -> str:
         return row.template.replace("_", " ")
 
+    @admin.display(description="Key")
+    def of(self, row: Posting) -> Any:
+        return display.shortened(row.key)
+
     def page_title(self, row: Posting) -> str:
         return f"Posting {row.pk}: {self.kind(row)}"
 
@@ -158,10 +166,20 @@ class PostingAdmin(OperatorAdmin):
             ("Approved by", self.person(row, "approver")),
             ("Reason", row.reason),
             ("Template", f"{row.template}, version {row.template_version}"),
-            ("Belongs to", f"{row.source_kind} no. {row.source_id}" if row.source_kind else ""),
-            ("Reverses", display.link(row.reverses) if row.reverses_id else ""),
-            ("Reversed by", display.link(reversal) if reversal else ""),
+            ("Belongs to", _source(row)),
+            ("Reverses", display.link(row.reverses, f"posting {row.reverses_id}") if row.reverses_id else ""),
+            ("Reversed by", display.link(reversal, f"posting {reversal.pk}") if reversal else ""),
         ]
+
+
+def _source(posting: Posting) -> Any:
+    """Lead to what a posting was made for, where its key is an id; else say which row it was."""
+    if not posting.source_kind:
+        return ""
+    kind = posting.source_kind.replace("_", " ")
+    if prefix_of(posting.key):
+        return display.anchor(reverse("go", args=[posting.key]), f"{kind} {display.short_id(posting.key)}")
+    return f"{kind} no. {posting.source_id}"
 
 
 @admin.register(Entry)
@@ -182,7 +200,15 @@ class EntryAdmin(OperatorAdmin):
         ExportColumn("amount, debit positive", lambda e: Money(e.amount_minor, e.currency)),
         ExportColumn("currency", lambda e: e.currency),
     )
-    account_shown = link_column("Account", "account")
+
+    def decorate(self, rows: list[Any]) -> None:
+        names = holder_names(row.account for row in rows)
+        for row in rows:
+            row.account_words = account_name(row.account, names)
+
+    @admin.display(description="Account")
+    def account_shown(self, row: Any) -> Any:
+        return display.link(row.account, row.account_words)
 
     @admin.display(description="Recorded")
     def recorded(self, row: Entry) -> Any:
@@ -200,13 +226,16 @@ class EntryAdmin(OperatorAdmin):
     def credit_money(self, row: Entry) -> Any:
         return display.money(-row.amount_minor, row.currency) if row.amount_minor < 0 else ""
 
+    def page_title(self, row: Entry) -> str:
+        return f"Entry {row.pk}"
+
     def headline(self, row: Entry) -> Any:
         return display.money(normal(row), row.currency)
 
     def facts(self, row: Entry) -> list[tuple[str, Any]]:
         return [
-            ("Posting", display.link(row.posting)),
-            ("Account", display.link(row.account)),
+            ("Posting", display.link(row.posting, f"{row.posting_id}: {row.posting.template.replace('_', ' ')}")),
+            ("Account", display.link(row.account, account_name(row.account, holder_names([row.account])))),
             ("Side", side(row.amount_minor)),
             ("Recorded", display.instant(row.posting.recorded_at)),
         ]

@@ -125,6 +125,7 @@ class PayoutRunAdmin(OperatorAdmin):
         "checker_shown",
         "kind_shown",
     )
+    wide_only = ("kind_shown", "skipped_shown")
     list_filter = (("status", ChoicesDropdownFilter), ("kind", ChoicesDropdownFilter))
     list_select_related = ("previous",)
     actor_fields = ("maker", "checker")

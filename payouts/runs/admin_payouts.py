@@ -160,6 +160,7 @@ class PayoutAdmin(OperatorAdmin):
         "run_shown",
         "arrival",
     )
+    wide_only = ("payee_shown", "rail", "arrival")
     list_filter = (
         ("status", ChoicesDropdownFilter),
         CurrencyFilter,
@@ -283,10 +284,10 @@ class PayoutAdmin(OperatorAdmin):
     def facts(self, row: Payout) -> list[tuple[str, Any]]:
         return [
             ("Seller", display.link(row.seller)),
-            ("Run", display.link(row.run)),
+            ("Run", display.link(row.run, display.day(row.run.run_on)) if row.run else ""),
             ("To", display.link(row.payee_account)),
             ("Rail", f"{row.rail}, instant" if row.instant else row.rail),
-            ("On the seller's statement", display.copyable(row.reference, f"PAYOUT …{row.reference[-6:]}")),
+            ("Reference", display.copyable(row.reference, f"PAYOUT …{row.reference[-6:]}")),
             ("Code", row.status_code),
             ("Brought forward", display.money(row.brought_forward_minor, row.currency) if row.brought_forward_minor else ""),
             ("Carried forward", display.money(row.carried_forward_minor, row.currency) if row.carried_forward_minor else ""),

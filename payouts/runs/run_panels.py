@@ -17,6 +17,7 @@ from backoffice.kit.approvals import Approval
 from payouts.runs import content, queries
 from payouts.runs.models import Payout, PayoutRun, RunSkip
 from payouts.runs.states import PayoutStatus
+from payouts.sellers.models import Seller
 
 DIFFERENCE_ROWS = 8
 
@@ -27,12 +28,16 @@ def difference(run: PayoutRun, look: Look) -> Table:
     if found is None:
         return Table([Column("Difference")], [], empty="There is no earlier run of this kind to compare with.")
     rows: list[tuple[Any, ...]] = []
+    compared = [row for group in (found.new, found.gone, found.changed) for row in group[:DIFFERENCE_ROWS]]
+    names = dict(Seller.objects.filter(pk__in=[row.seller_id for row in compared]).values_list("pk", "legal_name"))
     for kind, group in (("new", found.new), ("gone", found.gone), ("changed far", found.changed)):
         for row in group[:DIFFERENCE_ROWS]:
             rows.append(
                 (
                     kind,
-                    display.anchor(reverse("admin:payouts_seller_change", args=[row.seller_id]), row.external_id),
+                    display.anchor(
+                        reverse("admin:payouts_seller_change", args=[row.seller_id]), names.get(row.seller_id, row.external_id)
+                    ),
                     display.money(row.before_minor, row.currency),
                     display.money(row.after_minor, row.currency),
                     display.money(row.change_minor, row.currency, signed=True),
@@ -61,7 +66,7 @@ def run_totals(run: PayoutRun, look: Look) -> Table:
         )
         for currency in sorted(set(run.totals) | set(before))
     ]
-    links = [("The run before", display.page_of(run.previous) or "")] if run.previous else []
+    links = [("Open the run before", display.page_of(run.previous) or "")] if run.previous else []
     titles = (Column("Currency"), Column("This run", money=True), Column("Run before", money=True), Column("Change", money=True))
     return Table(titles, rows, empty="This run pays nothing.", links=links)
 

@@ -23,6 +23,7 @@ from backoffice.kit.admin import (
     state_column,
 )
 from payouts.ledger.models import Account
+from payouts.ledger.naming import name_holders_by
 from payouts.ledger.queries import seller_buckets, seller_floors
 from payouts.sellers import operations
 from payouts.sellers.models import EntityType, PayeeKind, Schedule, Seller, Tier
@@ -127,6 +128,13 @@ def _payee_effect(seller: Seller) -> list[tuple[str, Any]]:
         ("Cool-off after a change", f"{seller.tier.cool_off_hours} hours"),
         ("Open payouts to the old account", "are cancelled; their money is available again"),
     ]
+
+
+def _names(ids: set[int]) -> dict[int, str]:
+    return dict(Seller.objects.filter(pk__in=ids).values_list("pk", "legal_name"))
+
+
+name_holders_by(_names)
 
 
 @admin.register(Seller)

@@ -58,6 +58,7 @@ class PayeeAccountAdmin(OperatorAdmin):
         "since",
         "cool_off",
     )
+    wide_only = ("currency", "version", "by")
     list_filter = (("status", ChoicesDropdownFilter), ("name_check", ChoicesDropdownFilter))
     list_select_related = ("seller",)
     actor_fields = ("created_by",)

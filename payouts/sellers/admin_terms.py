@@ -9,11 +9,13 @@ from django.contrib import admin
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest
 from unfold.admin import ModelAdmin
+from unfold.widgets import UnfoldAdminTextInputWidget
 
 from backoffice.kit import clock
 from backoffice.kit.actors import staff
 from backoffice.kit.admin import fields, money_column
 from backoffice.kit.errors import InputError
+from backoffice.kit.money import Money, MoneyError, to_minor
 from backoffice.staff import audit
 from payouts.sellers import tiers
 from payouts.sellers.models import MinimumPayout, Tier
@@ -85,8 +87,33 @@ class TierAdmin(LeadEdits):
         tiers.change_tier(tier_id=obj.pk, changes=changes, actor=staff(request.user.pk), at=clock.now(), reason=why)
 
 
+class MinimumForm(forms.ModelForm):
+    """Asks for the minimum in units, as people write it."""
+
+    amount_minor = forms.CharField(
+        label="Minimum", help_text="In units of the currency, such as 25.00.", widget=UnfoldAdminTextInputWidget()
+    )
+
+    class Meta:
+        model = MinimumPayout
+        fields = ("currency", "country", "amount_minor")
+        help_texts = {"currency": "Such as EUR.", "country": "Such as FR; empty: every country."}
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.instance.pk:
+            self.initial["amount_minor"] = str(Money(self.instance.amount_minor, self.instance.currency).decimal())
+
+    def clean_amount_minor(self) -> int:
+        try:
+            return to_minor(self.cleaned_data["amount_minor"], self.cleaned_data.get("currency", ""))
+        except MoneyError as error:
+            raise ValidationError(error.sentence) from error
+
+
 @admin.register(MinimumPayout)
 class MinimumPayoutAdmin(LeadEdits):
+    form = MinimumForm
     list_display = ("currency", "country_shown", "amount_money")
     ordering = ("currency", "country")
     amount_money = money_column("Minimum")

@@ -95,7 +95,7 @@ def id_column(title: str = "Id") -> Callable[[Any, models.Model], Any]:
 
 def person_column(title: str, field: str) -> Callable[[Any, models.Model], Any]:
     def column(self: Any, row: Any) -> Any:
-        return self.person(row, field)
+        return display.steady(self.person(row, field))
 
     column.short_description = title  # type: ignore[attr-defined]
     return column

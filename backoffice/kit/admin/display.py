@@ -13,6 +13,7 @@ from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
+from backoffice.kit.ids import prefix_of
 from backoffice.kit.money import Money
 
 EMPTY = "–"
@@ -132,6 +133,14 @@ def short_id(public_id: str) -> str:
     return f"{prefix}_…{rest[-6:]}" if prefix and len(rest) > 8 else public_id
 
 
+def shortened(text: str) -> str | SafeString:
+    """Return the end of a long reference, which tells it apart; hovering shows all of it."""
+    if len(text) <= 20:
+        return steady(text) if text else EMPTY
+    prefix = text[:4] if text[3:4] in "_-" else ""
+    return format_html('<span class="instant" title="{}">{}…{}</span>', text, prefix, text[-8:])
+
+
 def copyable(text: str, shown: str | None = None) -> str | SafeString:
     """Return a text with a button that copies the whole of it."""
     if not text:
@@ -178,6 +187,21 @@ def list_url(model: type[models.Model], **lookups: Any) -> str:
 
     base = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
     return f"{base}?{urlencode(lookups)}" if lookups else base
+
+
+def plain(value: Any) -> Any:
+    """Return a value kept as JSON in words: totals as money, pairs as a list, ids as links to their pages."""
+    if value is None:
+        return EMPTY
+    if isinstance(value, dict):
+        if value and all(isinstance(sum_, int) and len(code) == 3 and code.isupper() for code, sum_ in value.items()):
+            sums = [(money(value[code], code),) for code in sorted(value)]
+            return format_html("<span>{}</span>", format_html_join(", ", "{}", sums))
+        pairs = [(name.replace("_", " "), plain(item)) for name, item in value.items()]
+        return format_html_join(", ", "{}: {}", pairs)
+    if isinstance(value, str) and prefix_of(value):
+        return anchor(reverse("go", args=[value]), short_id(value))
+    return ", ".join(str(item) for item in value) if isinstance(value, list) else str(value)
 
 
 def people(actors: Iterable[str]) -> dict[str, str]:

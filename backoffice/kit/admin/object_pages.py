@@ -11,6 +11,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.http import content_disposition_header
+from django.utils.safestring import SafeString
 from unfold.admin import ModelAdmin
 
 from backoffice.kit import states
@@ -21,6 +22,12 @@ from backoffice.kit.errors import Refusal
 from backoffice.kit.ids import prefix_of
 
 TIMELINE_ROWS = 50
+SENTENCE_LETTERS = 40
+
+
+def is_text(value: Any) -> bool:
+    """Return whether a fact is a sentence, which reads better under its name than beside it."""
+    return isinstance(value, str) and not isinstance(value, SafeString) and len(value) > SENTENCE_LETTERS
 
 
 class ObjectPages(ModelAdmin):
@@ -84,7 +91,7 @@ class ObjectPages(ModelAdmin):
             "headline": self.headline(row),
             "status_label": self.status_label(row),
             "standing": self.standing(row),
-            "facts": self.facts(row),
+            "facts": [(name, value, is_text(value)) for name, value in self.facts(row) if value not in (None, "", display.EMPTY)],
             "buttons": [
                 (one, reverse(self._url("button"), args=[row.pk, one.name]))
                 for one in self.all_buttons()

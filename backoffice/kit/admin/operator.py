@@ -39,6 +39,7 @@ class OperatorAdmin(Pressing):
     export_columns: Sequence[export.ExportColumn] = ()
     export_permission = EXPORT_PERMISSION
     list_links: Sequence[tuple[str, str, str]] = ()  # (label, url name, permission)
+    wide_only: Sequence[str] = ()  # columns left out on narrow screens; they stand on the row's page
     empty_title = "Nothing here yet"
     empty_text = "Rows appear when something happens that makes them."
     change_list_template = "backoffice/list.html"

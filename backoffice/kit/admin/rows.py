@@ -22,10 +22,20 @@ CHECKBOX = "action_checkbox"
 
 def heads(change_list: Any) -> list[tuple[str, str]]:
     """Return (css class, title) of each column, the checkbox apart."""
-    names = [name for name in change_list.list_display if name != CHECKBOX]
     return [
-        (f"column-{name}", capfirst(str(label_for_field(name, change_list.model, change_list.model_admin)))) for name in names
+        (f"column-{name}{_width(change_list, name)}", _title(change_list, name))
+        for name in change_list.list_display
+        if name != CHECKBOX
     ]
+
+
+def _title(change_list: Any, name: str) -> str:
+    return "No." if name == "pk" else capfirst(str(label_for_field(name, change_list.model, change_list.model_admin)))
+
+
+def _width(change_list: Any, name: str) -> str:
+    """Return the class of a column that narrow screens leave out; it stands on the row's page."""
+    return " is-wide-only" if name in change_list.model_admin.wide_only else ""
 
 
 def has_checkbox(change_list: Any) -> bool:
@@ -36,9 +46,10 @@ def cells_of(change_list: Any) -> Iterator[SafeString]:
     """Yield the cells of each row; the first leads to the row's page."""
     names = [name for name in change_list.list_display if name != CHECKBOX]
     pick = has_checkbox(change_list)
+    styles = [f"field-{name}{_width(change_list, name)}" for name in names]
     for row in change_list.result_list:
         address = display.page_of(row) or "#"
-        shown = [(f"field-{name}", value_of(change_list.model_admin, row, name)) for name in names]
+        shown = [(style, value_of(change_list.model_admin, row, name)) for style, name in zip(styles, names, strict=True)]
         first = format_html('<th scope="row" class="{}"><a href="{}">{}</a></th>', shown[0][0], address, shown[0][1])
         rest = format_html_join("", '<td class="{}">{}</td>', shown[1:])
         yield format_html("{}{}{}", _checkbox(row) if pick else "", first, rest)
