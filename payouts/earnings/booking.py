@@ -114,7 +114,10 @@ def _sift(
     fresh: list[Fresh] = []
     for index, line in unknown:
         seller = sellers.get(line.seller)
-        if seller is None:
+        if seller is None and line.seller in sellers:
+            sentence = f"Several partners have a seller {line.seller!r}, and the house has none; send the line with the partner's own key."
+            results[index] = rejected(line.line, "ambiguous_seller", sentence)
+        elif seller is None:
             results[index] = rejected(line.line, "unknown_seller", f"There is no seller {line.seller!r}.")
         elif seller.status == SellerStatus.CLOSED and line.net_minor > 0:
             results[index] = rejected(line.line, "seller_closed", f"The seller {line.seller!r} is closed.")
@@ -132,19 +135,29 @@ def _known(source: str, external_ids: list[str]) -> dict[str, tuple[str, str]]:
         return {external_id: (fingerprint, public_id) for external_id, fingerprint, public_id in cursor.fetchall()}
 
 
-def _lock_sellers(external_ids: set[str], partner_id: int | None) -> dict[str, SellerFacts]:
-    """The same lock as sellers.queries.lock_sellers, by external id and without a model instance a row."""
+def _lock_sellers(external_ids: set[str], partner_id: int | None) -> dict[str, SellerFacts | None]:
+    """The same lock as sellers.queries.lock_sellers, by external id and without a model instance a row.
+
+    Without `partner_id` a name means the house's own seller, else the only partner's; None where several partners have one.
+    """
     with connection.cursor() as cursor:
         cursor.execute(
-            """SELECT s.external_id, s.id, s.status, t.delay_days FROM payouts_seller s JOIN payouts_tier t ON t.id = s.tier_id
+            """SELECT s.external_id, s.id, s.status, t.delay_days, s.partner_id IS NULL
+                 FROM payouts_seller s JOIN payouts_tier t ON t.id = s.tier_id
                 WHERE s.external_id = ANY(%s::text[]) AND (%s::bigint IS NULL OR s.partner_id = %s)
                 ORDER BY s.id FOR NO KEY UPDATE OF s""",
             [text_array(external_ids), partner_id, partner_id],
         )
-        return {
-            external_id: SellerFacts(seller_id, status, timedelta(days=delay))
-            for external_id, seller_id, status, delay in cursor.fetchall()
-        }
+        found: dict[str, SellerFacts | None] = {}
+        of_house: set[str] = set()
+        for external_id, seller_id, status, delay, house in cursor.fetchall():
+            facts = SellerFacts(seller_id, status, timedelta(days=delay))
+            if house:
+                found[external_id] = facts
+                of_house.add(external_id)
+            elif external_id not in of_house:
+                found[external_id] = None if external_id in found else facts
+        return found
 
 
 def _ids(count: int) -> list[int]:

@@ -68,7 +68,7 @@ def barred_from(run: PayoutRun, *, at: datetime) -> dict[str, str]:
     """Return {actor: why} of the people who lately decided where or whether sellers of this run are paid.
 
     A payee account counts when it replaced another or was entered after the seller: accounts that came with their seller, as in an import, are
-    nobody's change. A hold counts while it is live, and when it was released lately.
+    nobody's change. So does saying that it can be used after all, and recording that its holder's name fits. A hold counts while it is live, and when it was released lately.
     """
     found = rows_of(
         """WITH paid AS (SELECT seller_id, currency, payee_account_id FROM payouts_payout
@@ -78,6 +78,15 @@ def barred_from(run: PayoutRun, *, at: datetime) -> dict[str, str]:
             WHERE a.created_by LIKE 'staff:%%' AND a.created_at > %(since)s AND (a.version > 1 OR a.created_at <> s.created_at)
             GROUP BY 1
            UNION ALL
+           SELECT v.actor, v.what || min(s.public_id), count(DISTINCT a.id)
+             FROM paid p JOIN payouts_payeeaccount a ON a.id = p.payee_account_id
+                  AND (a.reactivated_by LIKE 'staff:%%' OR a.name_checked_by LIKE 'staff:%%')
+             JOIN payouts_seller s ON s.id = a.seller_id
+             CROSS JOIN LATERAL (VALUES (a.reactivated_by, a.reactivated_at, 'the use again of the payee account of '),
+                                        (a.name_checked_by, a.name_checked_at, 'the name check of the payee account of ')) AS v(actor, at, what)
+            WHERE v.actor LIKE 'staff:%%' AND v.at > %(since)s
+            GROUP BY v.actor, v.what
+           UNION ALL
            SELECT h.changed_by, 'a hold of ' || min(s.public_id), count(DISTINCT h.seller_id)
              FROM paid p JOIN payouts_hold h ON h.seller_id = p.seller_id AND h.currency IN ('', p.currency)
              JOIN payouts_seller s ON s.id = h.seller_id
@@ -85,7 +94,7 @@ def barred_from(run: PayoutRun, *, at: datetime) -> dict[str, str]:
             GROUP BY 1""",
         {"run": run.pk, "since": at - timedelta(days=BARRED_DAYS)},
     )
-    return {row["actor"]: row["what"] + (f" and {row['n'] - 1} more" if row["n"] > 1 else "") for row in found}
+    return {row["actor"]: row["what"] + (f" and {row['n'] - 1} more" if row["n"] > 1 else "") for row in reversed(found)}
 
 
 def needs_step_up(totals: dict[str, int]) -> dict[str, int]:

@@ -30,7 +30,7 @@ from payouts.ledger.operations import set_floors
 from payouts.sellers.models import PayeeAccount, Seller, Tier
 from payouts.sellers.operations import build_payee
 from payouts.sellers.profile import tiers_by_code
-from payouts.sellers.queries import debt_limit_minor
+from payouts.sellers.queries import AmbiguousSeller, debt_limit_minor, sellers_by_name
 from payouts.sellers.reading import RejectedSellerLine, SellerLine, read_sellers
 from payouts.sellers.states import PAYEE, SELLER, PayeeStatus, SellerStatus
 
@@ -51,7 +51,7 @@ class MayNotVouch(Refusal):
 
 class SellerDiffers(InputError):
     code = "seller_differs"
-    sentence = "This seller is already here with another {fields}; nothing was changed."
+    sentence = "This seller is already here{where} with another {fields}; nothing was changed."
 
 
 @dataclass
@@ -93,7 +93,8 @@ def import_sellers(*, path: Path, actor: Actor, at: datetime, trusted_by: str = 
     Without `trusted_by` sellers come as `created`, with their payee account in its cool-off. With it (the address of a staff member of the
     roles lead or compliance) they come as active and payable, in that person's name, in the audit trail. A line that differs from the
     stored seller is rejected (`seller_differs`): a file never changes where somebody is paid. Killed and started again it goes on: what is
-    here already counts as duplicate. Tells `seller.created` for each. Refuses: UnusableFile, MissingColumns, UnknownStaffMember, MayNotVouch.
+    here already counts as duplicate. A name means the house's own seller, else the only partner's that has one; one that several
+    partners use and the house does not is rejected (`ambiguous_seller`). Tells `seller.created` for each. Refuses: UnusableFile, MissingColumns, UnknownStaffMember, MayNotVouch.
     """
     run = _Import(path.name[:80], _voucher(trusted_by) if trusted_by else actor, at, bool(trusted_by))
     outcome = SellersImported()
@@ -128,13 +129,15 @@ def _import_chunk(lines: Sequence[SellerLine], run: _Import) -> tuple[int, int, 
     first_of: dict[str, SellerLine] = {}
     for line in lines:
         first_of.setdefault(line.external_id, line)
-    here = _stored(first_of)
-    new = [line for external_id, line in sorted(first_of.items()) if external_id not in here]
+    here, ambiguous = sellers_by_name(first_of)
+    new = [line for external_id, line in sorted(first_of.items()) if external_id not in here and external_id not in ambiguous]
     made = {seller.external_id: seller for seller in _make(new, run)}
-    known = _with_payees(here | _stored({line.external_id for line in new} - made.keys()))
+    known = _with_payees(here | sellers_by_name({line.external_id for line in new} - made.keys())[0])
 
-    rejected = []
+    rejected = [_refused(line, AmbiguousSeller(external_id=line.external_id)) for line in lines if line.external_id in ambiguous]
+    unclear = len(rejected)
     again = [line for line in lines if line is not first_of[line.external_id] or line.external_id not in made]
+    again = [line for line in again if line.external_id not in ambiguous]
     for line in again:
         fields = (
             _differences_of_lines(first_of[line.external_id], line)
@@ -142,14 +145,14 @@ def _import_chunk(lines: Sequence[SellerLine], run: _Import) -> tuple[int, int, 
             else _differences(line, *known[line.external_id])
         )
         if fields:
-            refusal = SellerDiffers(fields=", ".join(fields))
-            rejected.append(RejectedSellerLine(line.line_no, line.external_id, refusal.code, str(refusal)))
-    return len(made), len(again) - len(rejected), rejected
+            partner = known[line.external_id][0].partner if line.external_id in known else None
+            where = f", under the partner {partner.public_id}," if partner else ""
+            rejected.append(_refused(line, SellerDiffers(fields=", ".join(fields), where=where)))
+    return len(made), len(again) + unclear - len(rejected), rejected
 
 
-def _stored(external_ids: Iterable[str]) -> dict[str, Seller]:
-    rows = Seller.objects.select_related("tier").filter(external_id__in=list(external_ids))
-    return {seller.external_id: seller for seller in rows}
+def _refused(line: SellerLine, refusal: InputError) -> RejectedSellerLine:
+    return RejectedSellerLine(line.line_no, line.external_id, refusal.code, str(refusal))
 
 
 def _with_payees(sellers: dict[str, Seller]) -> dict[str, tuple[Seller, PayeeAccount | None]]:

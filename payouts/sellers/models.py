@@ -53,7 +53,9 @@ class Seller(models.Model):
     """A legal entity that sells on the marketplace."""
 
     public_id = PublicIdField(prefix="sel")
-    external_id = models.CharField(max_length=120, unique=True, db_collation="C")
+    external_id = models.CharField(
+        max_length=120, db_collation="C", help_text="The partner's name for it; the house's without one."
+    )
     partner = models.ForeignKey("backoffice.Partner", null=True, blank=True, on_delete=models.PROTECT, related_name="+")
     legal_name = models.CharField(max_length=200)
     entity_type = models.CharField(max_length=20, choices=EntityType.choices)
@@ -74,6 +76,10 @@ class Seller(models.Model):
     created_at = models.DateTimeField()
 
     class Meta:
+        constraints = [
+            # the name first, so that a look-up by name alone is one too; the house, which is no partner, has each name once as well
+            models.UniqueConstraint(fields=["external_id", "partner"], nulls_distinct=False, name="seller_once_a_partner"),
+        ]
         indexes = [
             models.Index(fields=["status", "id"], name="seller_status"),
             GinIndex(OpClass(Upper("legal_name"), name="gin_trgm_ops"), name="seller_name_letters"),
@@ -116,6 +122,11 @@ class PayeeAccount(models.Model):
     status_code = models.CharField(max_length=20, blank=True, help_text="The bank's reason, such as AC04.")
     name_check = models.CharField(max_length=14, choices=NameCheck.choices, default=NameCheck.NOT_CHECKED)
     name_checked_at = models.DateTimeField(null=True)
+    name_checked_by = models.CharField(max_length=80, blank=True, db_default="")
+    reactivated_at = models.DateTimeField(null=True)
+    reactivated_by = models.CharField(
+        max_length=80, blank=True, db_default="", help_text="Who last said it can be used after all."
+    )
     created_by = models.CharField(max_length=80)
     created_at = models.DateTimeField()
     cool_off_until = models.DateTimeField()

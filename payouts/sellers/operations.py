@@ -308,8 +308,8 @@ def _ask_gate(seller: Seller, old: PayeeAccount | None, new: PayeeAccount, actor
 def mark_payee_account(*, payee_account_id: int, status: str, code: str, reason: str, actor: Actor, at: datetime) -> PayeeAccount:
     """Mark a payee account as the bank's answer says (`code` such as AC04), or as usable again.
 
-    An account that was replaced meanwhile is refused (PayeeIsReplaced) to a person, and left as it is for a rail. Marking it what it is
-    already changes nothing. Tells `payee_account.marked`. Refuses: NotFound, UnknownPayeeStatus, MoveNotAllowed, PayeeIsReplaced.
+    Who says it is usable again may not approve the next run that pays there. An account that was replaced meanwhile is refused
+    (PayeeIsReplaced) to a person, and left as it is for a rail. Marking it what it is already changes nothing. Tells `payee_account.marked`. Refuses: NotFound, UnknownPayeeStatus, MoveNotAllowed, PayeeIsReplaced.
     """
     payee = _lock_payee(payee_account_id)
     if status not in PayeeStatus.values or status == PayeeStatus.SUPERSEDED:
@@ -339,18 +339,23 @@ def mark_payee_account(*, payee_account_id: int, status: str, code: str, reason:
 def _mark(payee: PayeeAccount, status: str, code: str, reason: str, actor: Actor, at: datetime) -> None:
     transition(PAYEE, payee, status, actor=actor, at=at, reason=reason, code=code)
     payee.status_code = "" if status == PayeeStatus.ACTIVE else code[:20]
-    payee.save(update_fields=["status_code"])
+    if status == PayeeStatus.ACTIVE:
+        payee.reactivated_by, payee.reactivated_at = str(actor), at
+    payee.save(update_fields=["status_code", "reactivated_by", "reactivated_at"])
 
 
 @composable
 def record_name_check(*, payee_account_id: int, result: str, actor: Actor, at: datetime) -> PayeeAccount:
-    """Keep what the verification of payee answered for an account. Tells `payee_account.name_checked`. Refuses: UnknownNameCheck."""
+    """Keep what the verification of payee answered for an account; a person who records it may not approve the next run that pays there.
+
+    Tells `payee_account.name_checked`. Refuses: UnknownNameCheck, NotFound.
+    """
     payee = _lock_payee(payee_account_id)
     if result not in NameCheck.values:
         raise UnknownNameCheck(result=str(result)[:20])
 
-    payee.name_check, payee.name_checked_at = result, at
-    payee.save(update_fields=["name_check", "name_checked_at"])
+    payee.name_check, payee.name_checked_at, payee.name_checked_by = result, at, str(actor)
+    payee.save(update_fields=["name_check", "name_checked_at", "name_checked_by"])
 
     if actor.is_person:
         audit.record(actor, "payee_account.name_check", payee.public_id, at, facts={"result": str(result)})

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
 from backoffice.kit.crypto import blind_index
-from backoffice.kit.errors import NotFound
+from backoffice.kit.errors import InputError, NotFound
 from backoffice.kit.money import exponent_of
 from payouts.sellers.models import MinimumPayout, PayeeAccount, Seller, Tier
 from payouts.sellers.states import PayeeStatus
@@ -33,14 +32,38 @@ def lock_seller(seller_id: int) -> Seller:
     return found[0]
 
 
+class AmbiguousSeller(InputError):
+    code = "ambiguous_seller"
+    sentence = "Several partners have a seller {external_id}, and the house has none; name it by its id."
+
+
 def find_seller(ref: str, partner_id: int | None = None) -> Seller:
-    """Return a seller by public or external id; with `partner_id`, only that partner's. Refuses: NotFound."""
-    field = "public_id" if ref.startswith("sel_") else "external_id"
-    scope: dict[str, Any] = {} if partner_id is None else {"partner_id": partner_id}
-    seller = Seller.objects.select_related("tier").filter(**{field: ref}, **scope).first()
+    """Return a seller by public or external id; with `partner_id`, only that partner's. Refuses: NotFound, AmbiguousSeller."""
+    if ref.startswith("sel_"):
+        found = Seller.objects.select_related("tier").filter(public_id=ref)
+        seller = (found if partner_id is None else found.filter(partner_id=partner_id)).first()
+    elif partner_id is None:
+        sellers, ambiguous = sellers_by_name([ref])
+        if ambiguous:
+            raise AmbiguousSeller(external_id=ref[:120])
+        seller = sellers.get(ref)
+    else:
+        seller = Seller.objects.select_related("tier").filter(external_id=ref, partner_id=partner_id).first()
     if seller is None:
         raise NotFound(what="seller", ref=ref[:120])
     return seller
+
+
+def sellers_by_name(external_ids: Iterable[str]) -> tuple[dict[str, Seller], set[str]]:
+    """Return whom the house means by these external ids: its own seller first, else the only partner's; and the names several partners use."""
+    found: dict[str, Seller] = {}
+    ambiguous: set[str] = set()
+    rows = Seller.objects.select_related("tier", "partner").filter(external_id__in=list(external_ids))
+    for seller in sorted(rows, key=lambda one: (one.partner_id is not None, one.pk)):
+        earlier = found.setdefault(seller.external_id, seller)
+        if earlier is not seller and earlier.partner_id is not None:
+            ambiguous.add(seller.external_id)
+    return {name: seller for name, seller in found.items() if name not in ambiguous}, ambiguous
 
 
 def payee_in_use(seller_id: int, currency: str) -> PayeeAccount | None:

@@ -3,8 +3,9 @@
 from datetime import timedelta
 
 import pytest
+from django.db import IntegrityError, transaction
 
-from backoffice.kit.actors import staff, system
+from backoffice.kit.actors import rail, staff, system
 from backoffice.kit.approvals import Approval, ApproverIsBarred, ApproverIsMaker, ApproverIsNotAPerson
 from backoffice.staff.models import AuditEntry
 from payouts.holds.operations import place_hold, place_pause, release_hold
@@ -13,7 +14,7 @@ from payouts.runs.approving import ApprovedHashDiffers, RunContentChanged, RunNo
 from payouts.runs.models import Payout, PayoutRun
 from payouts.runs.operations import approve_run, cancel_payout, deny_run, expire_runs, refresh_run
 from payouts.sellers.models import PayeeAccount, Seller
-from payouts.sellers.operations import change_payee_account, set_seller_status
+from payouts.sellers.operations import change_payee_account, mark_payee_account, record_name_check, set_seller_status
 from tests.factories.runs import AT, MAKER, give_money, make_approved_run, make_checker, make_payable_seller, make_run
 from tests.factories.sellers import make_iban, make_payee, make_seller
 
@@ -151,6 +152,31 @@ def test_who_released_a_hold_after_the_build_is_barred_too():
 
     with pytest.raises(ApproverIsBarred):
         approve(run, releaser)
+
+
+@pytest.mark.parametrize("when", ["before the run", "after it was built"])
+@pytest.mark.parametrize("act", ["reactivate", "name_check"])
+def test_who_vouched_for_a_payee_account_cannot_approve(act, when):
+    seller, helper, other = make_payable_seller(), make_checker(), make_checker()
+    payee = PayeeAccount.objects.get(seller=seller)
+    run = make_run() if when == "after it was built" else None
+    if act == "reactivate":
+        mark_payee_account(payee_account_id=payee.pk, status="closed", code="AC04", reason="bank", actor=rail("sepa"), at=AT)
+        mark_payee_account(payee_account_id=payee.pk, status="active", code="", reason="he called", actor=helper, at=AT)
+    else:
+        record_name_check(payee_account_id=payee.pk, result="match", actor=helper, at=AT)
+        record_name_check(payee_account_id=payee.pk, result="no_match", actor=rail("vop"), at=AT - timedelta(days=40))
+        record_name_check(payee_account_id=payee.pk, result="match", actor=helper, at=AT)
+    run = run or make_run()
+
+    with pytest.raises(ApproverIsBarred, match="the payee account of sel_"):
+        approve(run, helper)
+    if when == "before the run":
+        approval = Approval.objects.get(subject=run.public_id)
+        assert str(helper) in dict(approval.barred)
+        with pytest.raises(IntegrityError, match="not barred"), transaction.atomic():
+            Approval.objects.filter(pk=approval.pk).update(state="approved", checker=str(helper), decided_at=AT)
+    approve(run, other)
 
 
 # --- what changed since
