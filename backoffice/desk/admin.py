@@ -30,6 +30,7 @@ from backoffice.kit.admin import (
 from backoffice.kit.approvals import Approval, ApprovalState
 from backoffice.kit.ids import prefix_of
 from backoffice.kit.outbox import Event, EventConsumption
+from backoffice.partners import events
 from payouts.dispatch import absence
 from payouts.ledger import adjustments
 from payouts.ledger.chart import CHART
@@ -182,6 +183,20 @@ class EventAdmin(OperatorAdmin):
     search_help_text = "Id of the event or of its subject, or type"
     empty_text = "Events are facts told to others, written with the fact itself."
     panels = (Panel("payload", "What it says", _payload, lazy=False), Panel("consumers", "Consumers", _consumers, lazy=False))
+    buttons = (
+        Button(
+            name="deliver_again",
+            label="Deliver again",
+            verb=events.deliver_again,
+            permission="backoffice.deliver_events",
+            arguments=lambda row, asked: {"event_id": row.pk, **asked},
+            when=lambda row: row.dead_at is not None,
+            fields=lambda row: {"reason": fields.reason("What was mended; kept in the audit trail.")},
+            effect=lambda row: [("Event", row.type), ("Last error", row.last_error), ("Given up", display.instant(row.dead_at))],
+            explain="The relay tries again within seconds. Consumers that had the event do not get it again.",
+            done="The relay tries again.",
+        ),
+    )
     export_columns = (
         ExportColumn("id", lambda e: e.public_id),
         ExportColumn("type", lambda e: e.type),
@@ -231,7 +246,7 @@ def _verdicts(row: BooksCheck, look: Look) -> Table:
                 one["sentence"],
                 display.label("holds", "good") if one["ok"] else display.label("broken", "bad"),
                 one["error"] or "; ".join(", ".join(f"{name}={value}" for name, value in found.items()) for found in one["rows"]),
-                f"{one['milliseconds']:,} ms",
+                display.steady(f"{one['milliseconds']:,} ms"),
             )
             for one in row.verdicts
         ],

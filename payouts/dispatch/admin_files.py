@@ -67,7 +67,7 @@ def _order_table(rows: list[PaymentOrder], older: int | None = None) -> Table:
         ],
         [
             (
-                display.link(row, display.short_id(row.public_id)),
+                display.link(row, display.steady(display.short_id(row.public_id))),
                 row.attempt,
                 display.money(row.amount_minor, row.currency),
                 display.state(row),
@@ -146,7 +146,6 @@ def _files_of_run(run: PayoutRun, look: Look) -> Table:
             Column("State"),
             Column("Orders"),
             Column("Sum", money=True),
-            Column("Executes"),
             Column("Handed over"),
         ],
         [
@@ -155,7 +154,6 @@ def _files_of_run(run: PayoutRun, look: Look) -> Table:
                 display.state(file, "state"),
                 f"{file.orders_count:,}",
                 display.money(file.control_sum_minor, file.currency),
-                display.day(file.execute_on),
                 display.instant(file.handed_over_at),
             )
             for file in queries.files_of_run(run.pk)

@@ -70,7 +70,7 @@ def _rejected_lines(job: EarningImport, look: Look) -> Table:
         [Column("Line"), Column("External id"), Column("State"), Column("Why"), Column("Code")],
         [
             (
-                display.link(row, f"line {row.line_no}"),
+                display.link(row, display.steady(f"line {row.line_no}")),
                 row.external_id or display.EMPTY,
                 display.state(row, "state"),
                 row.reason,

@@ -105,7 +105,7 @@ def _holds_of(seller: Seller, look: Look) -> Table:
                 display.link(row, row.get_kind_display()),
                 display.state(row, "state"),
                 display.money(row.remaining_minor, row.currency) if row.kind != HoldKind.PAUSE else "all payouts",
-                row.reason,
+                display.clamped(row.reason),
                 names.get(row.owner, row.owner),
                 display.day(row.review_on),
                 display.instant(row.release_at) if row.release_at else row.release_condition or "by a person",

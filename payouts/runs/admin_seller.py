@@ -33,7 +33,7 @@ def _eligibility(seller: Seller, look: Look) -> Table:
                 row.currency,
                 display.money(row.amount_minor, row.currency),
                 display.label("would pay it", "good") if not row.code else display.label(labels.get(row.code, row.code), "warn"),
-                row.payee,
+                display.steady(row.payee) if row.payee else display.EMPTY,
                 "today" if not row.code else (display.day(row.next_on) if row.next_on else "when it is mended"),
             )
             for row in queries.eligibility(seller.pk, at.date(), at)
@@ -48,11 +48,11 @@ def _payouts_of(seller: Seller, look: Look) -> Table:
         [Column("Payout"), Column("Amount", money=True), Column("State"), Column("Why"), Column("To"), Column("Built")],
         [
             (
-                display.link(row, display.short_id(row.public_id)),
+                display.link(row, display.steady(display.short_id(row.public_id))),
                 display.money(row.amount_minor, row.currency),
                 display.state(row),
-                row.status_reason,
-                row.payee_account.masked,
+                display.clamped(row.status_reason),
+                display.steady(row.payee_account.masked),
                 display.instant(row.built_at),
             )
             for row in rows

@@ -101,8 +101,8 @@ def payouts_of_run(run: PayoutRun, look: Look) -> Table:
                 display.link(row.seller, row.seller.legal_name),
                 display.money(row.amount_minor, row.currency),
                 display.state(row),
-                row.payee_account.masked,
-                display.link(row, display.short_id(row.public_id)),
+                display.steady(row.payee_account.masked),
+                display.link(row, display.steady(display.short_id(row.public_id))),
             )
             for row in rows
         ],

@@ -16,7 +16,7 @@ from backoffice.kit import clock
 from backoffice.kit.actors import staff
 from backoffice.kit.admin import bulk
 from backoffice.kit.admin.buttons import Button, Outcome, Press
-from backoffice.kit.admin.object_pages import ObjectPages
+from backoffice.kit.admin.object_pages import ObjectPages, is_text
 from backoffice.kit.ids import new_id, prefix_of
 
 
@@ -73,7 +73,7 @@ class Pressing(ObjectPages):
             "row": row,
             "row_name": self.page_title(row) if row is not None else "",
             "public_id": getattr(row, "public_id", ""),
-            "effect": one.effect(row) if one.effect else [],
+            "effect": [(name, value, is_text(value)) for name, value in (one.effect(row) if one.effect else [])],
             "form": form,
             "has_file": form.is_multipart(),
             "key": new_id("frm"),
