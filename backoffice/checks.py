@@ -30,3 +30,19 @@ def two_database_roles(**kwargs: Any) -> list[CheckMessage]:
             )
         ]
     return []
+
+
+@register()
+def own_accounts_are_told_apart(**kwargs: Any) -> list[CheckMessage]:
+    """Refuse bank accounts of ours that the books would name alike: their cash would be booked together."""
+    from payouts.dispatch.money import bank_holder
+    from payouts.dispatch.own_accounts import own_accounts
+
+    names: dict[str, int] = {}
+    for account in own_accounts():
+        names[bank_holder(account)] = names.get(bank_holder(account), 0) + 1
+    alike = sorted(name for name, count in names.items() if count > 1)
+    if not alike:
+        return []
+    sentence = f"Two of PLATFORM_IBAN and PLATFORM_ACCOUNTS are named {', '.join(alike)} in the books."
+    return [Error(sentence, hint="Name one of them otherwise, such as by its bank code and number.", id="backoffice.E002")]

@@ -157,6 +157,8 @@ STEP_UP_LIMIT_MINOR = env.int("STEP_UP_LIMIT_MINOR", default=100_000_000)
 # The bank account payouts leave from, per rail and currency. Data, not code: bank profiles live in payouts/rails.
 PLATFORM_NAME = env("PLATFORM_NAME", default="Marketplace SAS")
 PLATFORM_IBAN = env("PLATFORM_IBAN", default="FR7630006000011234567890189")
+# Our other bank accounts, by IBAN or as their bank names them: their statements are ours too, each booked apart.
+PLATFORM_ACCOUNTS = env.list("PLATFORM_ACCOUNTS", default=[])
 PLATFORM_BIC = env("PLATFORM_BIC", default="AGRIFRPPXXX")
 PLATFORM_COUNTRY = env("PLATFORM_COUNTRY", default="FR")
 PLATFORM_TOWN = env("PLATFORM_TOWN", default="Paris")

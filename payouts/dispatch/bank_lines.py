@@ -6,12 +6,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
-from django.conf import settings
-
 from payouts.bankfiles import BankFile, PaymentReturn, Statement, StatementEntry, StatusReport
 from payouts.dispatch import money
 from payouts.dispatch.models import PaymentOrder, RailFile
 from payouts.dispatch.outcomes import Outcome, Told
+from payouts.dispatch.own_accounts import own_account
 from payouts.dispatch.states import OrderStatus
 from payouts.rails.reason_codes import Action, rule_for
 
@@ -224,9 +223,10 @@ def _returned(order: PaymentOrder, line: Line, on: date | None, holder: str) -> 
 
 
 def _statement_lines(statement: Statement, known: Known) -> Iterable[Line]:
-    ours = _is_ours(statement.account_iban)
+    # A credit on somebody else's account under our id is the payee's money, not ours coming back.
+    ours = own_account(statement.account_iban)
     for entry in statement.entries:
-        if not ours:
+        if ours is None:
             line = _line_of(statement, entry)
             line.problem, line.books_cash = "not_our_account", False
             yield line
@@ -238,18 +238,11 @@ def _statement_lines(statement: Statement, known: Known) -> Iterable[Line]:
             yield from _booked(statement, entry, known)
 
 
-def _is_ours(account: str) -> bool:
-    """A credit on somebody else's account under our id is the payee's money, not ours coming back. Accounts that are not named by IBAN
-    cannot be told apart here."""
-    looks_like_iban = account[:2].isalpha() and account[2:4].isdigit()
-    return not looks_like_iban or account == "".join(settings.PLATFORM_IBAN.split()).upper()
-
-
 def _line_of(statement: Statement, entry: StatementEntry) -> Line:
     return Line(
         "booking",
         f"{statement.statement_id}/{entry.line_ref}"[:200],
-        account=statement.account_iban,
+        account=own_account(statement.account_iban) or statement.account_iban,
         amount_minor=entry.amount.amount_minor,
         currency=entry.amount.currency,
         direction=entry.direction,
@@ -264,7 +257,7 @@ def _line_of(statement: Statement, entry: StatementEntry) -> Line:
 
 def _booked(statement: Statement, entry: StatementEntry, known: Known) -> Iterable[Line]:
     line = _line_of(statement, entry)
-    holder = money.bank_holder(statement.account_iban)
+    holder = money.bank_holder(line.account)
     named = [detail for detail in entry.details if _order_of(detail, known) is not None]
     if not named:
         _match_batch(line, entry, known, holder)

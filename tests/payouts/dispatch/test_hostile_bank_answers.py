@@ -4,7 +4,9 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from django.test import override_settings
 
+from backoffice.checks import own_accounts_are_told_apart
 from backoffice.kit.failpoints import hook
 from payouts.dispatch.models import PaymentOrder, RailFile
 from payouts.dispatch.operations import import_bank_file, sweep
@@ -135,6 +137,40 @@ def test_a_credit_on_an_account_that_is_not_ours_returns_nothing(rails: Path):
     assert seller_buckets([seller])[(seller, "EUR")]["available"] == 0
     assert [line["code"] for line in result.unplaced] == ["not_our_account"]
     assert cash() == -10_000
+
+
+SECOND = "DE89370400440532013000"
+
+
+@pytest.mark.parametrize("named", [SECOND, "37040044/0532013000", "370400440532013000EUR", "0532013000"])
+def test_a_second_account_of_ours_is_booked_apart_however_its_bank_names_it(rails: Path, named: str):
+    order = only(make_submitted_run(sellers=1))
+    statement = booked(order, reference="B1", number=1).replace(OUR_IBAN.encode(), named.encode())
+    if named != SECOND:
+        statement = statement.replace(f"<IBAN>{named}</IBAN>".encode(), f"<Othr><Id>{named}</Id></Othr>".encode())
+
+    with override_settings(PLATFORM_ACCOUNTS=["DE89 3704 0044 0532 0130 00"]):
+        assert not tell(statement).unplaced
+
+    assert status(order) == "completed"
+    assert (cash("DE89****3000"), cash()) == (-10_000, 0)
+
+
+def test_an_account_nobody_named_as_ours_moves_nothing_whatever_it_is_called(rails: Path):
+    order = only(make_submitted_run(sellers=1))
+    for number, named in enumerate(["0532013000", "13000", "GB29NWBK60161331926819"], 1):
+        statement = booked(order, reference=f"B{number}", number=number).replace(OUR_IBAN.encode(), named.encode())
+        other = statement.replace(f"<IBAN>{named}</IBAN>".encode(), f"<Othr><Id>{named}</Id></Othr>".encode())
+        with override_settings(PLATFORM_ACCOUNTS=["DE02120300000000202051", "ES9121000418450200013000"]):
+            assert [line["code"] for line in tell(other).unplaced] == ["not_our_account"]
+
+    assert (status(order), cash()) == ("sent", 0)
+
+
+def test_own_accounts_that_the_books_would_name_alike_are_refused_at_the_start():
+    assert own_accounts_are_told_apart() == []
+    with override_settings(PLATFORM_IBAN=SECOND, PLATFORM_ACCOUNTS=["DE89370400440000003000"]):
+        assert [one.id for one in own_accounts_are_told_apart()] == ["backoffice.E002"]
 
 
 def test_a_pacs_004_brings_the_money_back_to_the_account_it_left(rails: Path):
