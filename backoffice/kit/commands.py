@@ -84,8 +84,17 @@ class OperatorCommand(BaseCommand):
 _DJANGO_OPTIONS = {"verbosity", "settings", "pythonpath", "traceback", "no_color", "force_color", "skip_checks"}
 
 
-def actor_of(email: str | None, *, fallback: str = "command") -> Actor:
-    """Return the staff member behind --as EMAIL, or the machine itself; raises InputError when nobody active has that address."""
+class NotPermitted(Refusal):
+    code = "not_permitted"
+    sentence = "{email} has not the permission {permission}."
+    http_status = 403
+
+
+def actor_of(email: str | None, *, permission: str, fallback: str = "command") -> Actor:
+    """Return the staff member behind --as EMAIL, who has the permission, or the machine itself when nobody is named.
+
+    Raises InputError when nobody active has that address, NotPermitted.
+    """
     if not email:
         return system(fallback)
     from django.contrib.auth import get_user_model
@@ -93,4 +102,6 @@ def actor_of(email: str | None, *, fallback: str = "command") -> Actor:
     user = get_user_model().objects.filter(email__iexact=email, is_active=True, is_staff=True).first()
     if user is None:
         raise InputError(detail=f"No active staff member has the address {email}.")
+    if not user.has_perm(permission):
+        raise NotPermitted(email=email, permission=permission)
     return staff(user.pk)

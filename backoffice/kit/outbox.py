@@ -14,8 +14,10 @@ from typing import Any
 
 from django.db import connection, models, transaction
 
+from backoffice.kit.errors import NotFound, Refusal
 from backoffice.kit.ids import PublicIdField
 from backoffice.kit.logs import redacted
+from backoffice.kit.transactions import composable
 
 logger = logging.getLogger(__name__)
 
@@ -143,3 +145,21 @@ def _consume(event: Event, name: str) -> str | None:
         logger.exception("event %s: consumer %s failed", event.public_id, name)
         return redacted(f"{name}: {type(error).__name__}: {error}")
     return None
+
+
+class EventNotDead(Refusal):
+    code = "event_not_dead"
+    sentence = "The event {event} was not given up: it is {state}."
+
+
+@composable
+def revive(*, event_id: int) -> Event:
+    """Give a dead-lettered event its tries back; the relay delivers it to the consumers that have not had it. Refuses: NotFound, EventNotDead."""
+    event = Event.objects.select_for_update().filter(pk=event_id).first()
+    if event is None:
+        raise NotFound(what="event", ref=event_id)
+    if event.dead_at is None:
+        raise EventNotDead(event=event.public_id, state="delivered" if event.delivered_at else "still being tried")
+    event.dead_at, event.next_try_at, event.attempts = None, None, 0
+    event.save(update_fields=["dead_at", "next_try_at", "attempts"])
+    return event

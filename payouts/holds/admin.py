@@ -119,6 +119,23 @@ class HoldAdmin(OperatorAdmin):
             bulk=True,
             done="Released.",
         ),
+        Button(
+            name="move_review",
+            label="Move the review",
+            verb=operations.move_review,
+            permission="payouts.place_hold",
+            arguments=lambda row, asked: {"hold_id": row.pk, **asked},
+            states=(HoldState.ACTIVE,),
+            state_field="state",
+            fields=lambda row: {
+                "review_on": fields.on_date("Review on", "Empty: nobody is reminded.", required=False, initial=row.review_on),
+                "reason": fields.reason(),
+            },
+            effect=_hold_effect,
+            explain="The hold stays as it is; only the day on which it waits in the queue changes.",
+            bulk=True,
+            done=lambda row, hold: f"To be reviewed on {hold.review_on}." if hold.review_on else "No review is set.",
+        ),
     )
     export_columns = (
         ExportColumn("id", lambda h: h.public_id),

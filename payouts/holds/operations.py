@@ -30,6 +30,7 @@ __all__ = [
     "create_reserve_plan",
     "disable_reserve_plan",
     "mature_earnings",
+    "move_review",
     "place_hold",
     "place_pause",
     "release_due_holds",
@@ -197,3 +198,28 @@ def release_hold(
         raise HoldNotActive(state=HoldState(Hold.objects.values_list("state", flat=True).get(pk=hold_id)).label)
     audit.record(actor, "hold.release", found.public_id, at, reason=reason, facts={"release_reason": release_reason})
     return Hold.objects.get(pk=hold_id)
+
+
+@composable
+def move_review(*, hold_id: int, review_on: date | None, actor: Actor, at: datetime, reason: str) -> Hold:
+    """Move the day on which a live hold is looked at again, or take it off (None); nothing else of the hold changes.
+
+    Refuses: NotFound, HoldNotActive, HoldInvalid.
+    """
+    hold = Hold.objects.select_for_update(no_key=True).filter(pk=hold_id).first()
+    if hold is None:
+        raise NotFound(what="hold", ref=hold_id)
+    if hold.state != HoldState.ACTIVE:
+        raise HoldNotActive(state=HoldState(hold.state).label)
+    if not reason.strip():
+        raise HoldInvalid(detail="Give a reason: it is kept in the history.")
+    if review_on is not None and review_on < at.date():
+        raise HoldInvalid(detail="The review date lies in the past.")
+    if hold.review_on == review_on:
+        return hold
+
+    before, hold.review_on = hold.review_on, review_on
+    hold.save(update_fields=["review_on"])
+    facts = {"from": before and before.isoformat(), "to": review_on and review_on.isoformat()}
+    audit.record(actor, "hold.move_review", hold.public_id, at, reason=reason, facts=facts)
+    return hold

@@ -13,7 +13,8 @@ from django.db.models import Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.urls import URLPattern, path, reverse
 
-from backoffice.kit import clock
+from backoffice.kit import clock, trail
+from backoffice.kit.actors import staff
 from backoffice.kit.admin import bulk, display, export
 from backoffice.kit.admin.lists import KeysetChangeList
 from backoffice.kit.admin.pressing import Pressing
@@ -118,10 +119,17 @@ class OperatorAdmin(Pressing):
         rows = self.get_changelist_instance(request).queryset
         name = f"{self.opts.model_name}-{clock.now():%Y%m%d-%H%M}"
         try:
-            return export.respond(kind, name, self.export_columns, rows, asynchronous=isinstance(request, ASGIRequest))
+            answer = export.respond(kind, name, self.export_columns, rows, asynchronous=isinstance(request, ASGIRequest))
         except Refusal as refusal:
             messages.error(request, str(refusal))
             return HttpResponseRedirect(reverse(self._url("changelist")))
+        # What was searched for may be a name, which no audit entry holds: only that something was.
+        said = {key: ", ".join(values) for key, values in request.GET.lists() if key != "q"} | (
+            {"q": "…"} if request.GET.get("q") else {}
+        )
+        facts = {"list": self.opts.model_name, "format": kind, "filter": said, "rows": rows.order_by().count()}
+        trail.record(staff(request.user.pk), "export", f"{self.opts.app_label}.{self.opts.model_name}", clock.now(), facts)
+        return answer
 
     # --- addresses -----------------------------------------------------------------------------------------------------
 

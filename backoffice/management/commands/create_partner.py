@@ -35,7 +35,7 @@ class Command(OperatorCommand):
         self, *, name: str, scopes: str, live: bool, label: str, days: int | None, sellers: str | None, email: str | None,
         at: datetime, **_: Any,
     ) -> dict[str, Any]:  # fmt: skip
-        actor = actor_of(email, fallback="create_partner")
+        actor = actor_of(email, permission="backoffice.manage_keys", fallback="create_partner")
         wanted = [scope.strip() for scope in scopes.split(",") if scope.strip()]
         if days is not None and not 0 < days <= DAYS_MAX:
             raise InputError(detail=f"A key lives 1 to {DAYS_MAX} days.")

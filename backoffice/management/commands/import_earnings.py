@@ -27,7 +27,7 @@ class Command(OperatorCommand):
             summary = import_earnings(
                 path=file,
                 source=source,
-                actor=actor_of(email, fallback="import"),
+                actor=actor_of(email, permission="payouts.import_earnings", fallback="import"),
                 at=at,
                 create_sellers=create_sellers,
                 progress=bar.update,

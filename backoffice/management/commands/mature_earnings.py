@@ -15,4 +15,4 @@ class Command(OperatorCommand):
         parser.add_argument("--as", dest="email", metavar="EMAIL", help="in the name of this staff member")
 
     def run(self, at: datetime, email: str | None = None, **options: Any) -> dict[str, Any]:
-        return mature_earnings(actor=actor_of(email, fallback="maturing"), at=at)
+        return mature_earnings(actor=actor_of(email, permission="payouts.build_run", fallback="maturing"), at=at)

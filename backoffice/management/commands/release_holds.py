@@ -15,4 +15,4 @@ class Command(OperatorCommand):
         parser.add_argument("--as", dest="email", metavar="EMAIL", help="in the name of this staff member")
 
     def run(self, at: datetime, email: str | None = None, **options: Any) -> dict[str, Any]:
-        return release_due_holds(actor=actor_of(email, fallback="releasing"), at=at)
+        return release_due_holds(actor=actor_of(email, permission="payouts.release_hold", fallback="releasing"), at=at)

@@ -9,11 +9,13 @@ from typing import Any
 import pytest
 from openpyxl import load_workbook
 
+from backoffice.kit import clock, trail
 from backoffice.kit.admin.export import ExportColumn, csv_lines, safe_text, write_xlsx
 from backoffice.kit.money import Money
+from backoffice.staff.models import AuditEntry
 from payouts.sellers.models import Seller
 from tests.backoffice.desk.conftest import Market
-from tests.factories.sellers import make_seller
+from tests.factories.sellers import ACTOR, make_seller
 
 DANGEROUS = ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", '=HYPERLINK("http://x")', "=cmd|' /C calc'!A0"]
 
@@ -58,3 +60,31 @@ def test_exports_need_their_own_permission(market: Market, sign_in: Any) -> None
     assert sign_in("support").get("/admin/payouts/payout/export/csv/").status_code == 403
     assert sign_in("auditor").get("/admin/payouts/payout/export/csv/").status_code == 200
     assert sign_in("auditor").get("/admin/payouts/payout/export/exe/").status_code == 404
+
+
+@pytest.mark.django_db
+def test_every_export_stands_in_the_audit_with_who_what_filter_and_rows(market: Market, sign_in: Any) -> None:
+    for _ in range(3):
+        make_seller(country="DE", legal_name="Anna Muster")
+    client = sign_in("compliance")
+
+    for kind in ("csv", "xlsx"):
+        answer = client.get(f"/admin/payouts/seller/export/{kind}/", {"country": "DE", "q": "Anna Muster"})
+        assert answer.status_code == 200
+        b"".join(answer.streaming_content)
+
+    entries = AuditEntry.objects.filter(action="export").order_by("id")
+    assert {entry.actor for entry in entries} == {f"staff:{client.user.pk}"}
+    assert {entry.subject for entry in entries} == {"payouts.seller"}
+    assert [entry.facts for entry in entries] == [
+        {"list": "seller", "format": kind, "filter": {"country": "DE", "q": "…"}, "rows": 3} for kind in ("csv", "xlsx")
+    ]
+    assert client.get("/admin/payouts/seller/export/pdf/").status_code == 404
+    assert sign_in("support").get("/admin/payouts/seller/export/csv/").status_code == 403
+    assert entries.count() == 2
+
+
+def test_without_anybody_who_keeps_the_trail_nothing_is_given_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trail, "_keepers", [])
+    with pytest.raises(trail.NobodyKeepsTheTrail):
+        trail.record(ACTOR, "export", "x", clock.now(), {})

@@ -13,11 +13,13 @@ from backoffice.kit.states import timeline
 from backoffice.staff.models import AuditEntry
 from payouts.holds import queries
 from payouts.holds.conditions import UnknownCondition
+from payouts.holds.models import Hold
 from payouts.holds.operations import (
     HoldExceedsBalance,
     HoldInvalid,
     HoldNotActive,
     mature_earnings,
+    move_review,
     place_hold,
     place_pause,
     release_due_holds,
@@ -101,6 +103,29 @@ def test_what_is_released_repays_debt_first(seller):
     assert buckets(seller) == {"reserved": 9_000, "debt": 5_000}
     release_hold(hold_id=one.pk, actor=ROBOT, at=NOW, reason="cleared")
     assert buckets(seller) == {"available": 4_000}
+
+
+def test_a_review_is_moved_with_a_reason_and_nothing_else_of_the_hold_changes(seller):
+    one = hold(seller, 1_000)
+    before = {name: value for name, value in vars(Hold.objects.get(pk=one.pk)).items() if name not in ("_state", "review_on")}
+    day = NOW.date() + timedelta(days=7)
+
+    for wrong in ({"reason": " "}, {"review_on": NOW.date() - timedelta(days=1)}):
+        with pytest.raises(HoldInvalid):
+            move_review(
+                **({"hold_id": one.pk, "review_on": day, "actor": ROBOT, "at": NOW, "reason": "waits for papers"} | wrong)
+            )
+    move_review(hold_id=one.pk, review_on=day, actor=ROBOT, at=NOW, reason="waits for papers")
+
+    kept = Hold.objects.get(pk=one.pk)
+    assert kept.review_on == day
+    assert {name: value for name, value in vars(kept).items() if name not in ("_state", "review_on")} == before
+    entry = AuditEntry.objects.get(action="hold.move_review")
+    assert (entry.reason, entry.facts) == ("waits for papers", {"from": None, "to": day.isoformat()})
+    assert one not in queries.to_review(day - timedelta(days=1)) and one in queries.to_review(day)
+    release_hold(hold_id=one.pk, actor=ROBOT, at=NOW, reason="cleared")
+    with pytest.raises(HoldNotActive):
+        move_review(hold_id=one.pk, review_on=None, actor=ROBOT, at=NOW, reason="x")
 
 
 def test_a_pause_moves_nothing_and_counts_for_every_currency(seller):

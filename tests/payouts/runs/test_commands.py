@@ -53,6 +53,40 @@ def test_plan_build_and_approve_from_the_command_line():
     assert command("approve_run", "latest", "--as", lead.email)[1]["error"]["code"] == "run_not_waiting"
 
 
+def test_a_run_is_refused_from_the_command_line_by_whoever_may_approve_it_and_with_a_reason():
+    make_payable_seller(9_504)
+    lead, finance = make_staff("lead"), make_staff("finance")
+    _, built = command("build_run", "--as", finance.email)
+
+    assert command("deny_run", "latest", "--as", finance.email, "--reason", "x")[1]["error"]["code"] == "not_permitted"
+    assert command("deny_run", "latest", "--as", lead.email, "--reason", " ")[0] == 2
+    code, denied = command("deny_run", built["run"], "--as", lead.email, "--reason", "Wrong day.")
+
+    assert (code, denied["status"]) == (0, "denied")
+    assert Payout.objects.get().status == "denied"
+    assert command("deny_run", "latest", "--as", lead.email, "--reason", "x")[1]["error"]["code"] == "run_not_waiting"
+
+
+@pytest.mark.parametrize(
+    ("name", "role", "other"),
+    [
+        (["mature_earnings"], "finance", "compliance"),
+        (["release_holds"], "compliance", "finance"),
+        (["create_partner", "Shop"], "lead", "finance"),
+        (["import_earnings", "{file}"], "finance", "auditor"),
+    ],
+)
+def test_who_is_named_by_as_needs_the_permission_of_what_the_command_does(name, role, other, tmp_path):
+    (tmp_path / "e.csv").write_text("external_id,seller,kind,order_ref,occurred_at,delivered_at,currency,gross,fee\n")
+    words = [word.format(file=tmp_path / "e.csv") for word in name]
+
+    code, refused = command(*words, "--as", make_staff(other).email)
+    assert (code, refused["error"]["code"]) == (1, "not_permitted")
+    assert command(*words, "--as", make_staff(role).email)[0] == 0
+    assert command(*words, "--as", "nobody@example.com")[0] == 2
+    assert command(*words)[0] == 0
+
+
 def test_the_maker_is_refused_on_the_command_line_too(settings):
     make_payable_seller()
     lead = make_staff("lead", is_superuser=True)
