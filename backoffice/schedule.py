@@ -84,6 +84,13 @@ def _roll_up(at: datetime) -> Any:
     return roll_up(at=at)
 
 
+def _forget(at: datetime) -> Any:
+    from backoffice.kit.idempotency import forget_keys
+    from payouts.runs.pruning import forget_skips
+
+    return {"keys": forget_keys(at=at), "skips": forget_skips(at=at)}
+
+
 def _check_books(at: datetime) -> Any:
     from backoffice.desk.operations import check_books_now
 
@@ -107,6 +114,7 @@ TIMETABLE: dict[str, Job] = {
             "dispatch.close_return_windows", 3600, "default", "Make paid payouts final after their return window.", _close_windows
         ),
         Job("books.check", 3600, "files", "Prove the books.", _check_books),
+        Job("rows.forget", 86_400, "default", "Forget idempotency keys and skips of runs past their age.", _forget),
         Job("ticks.forget", 86_400, "default", "Forget old rows of this timetable.", forget_ticks),
     ]
 }

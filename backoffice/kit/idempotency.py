@@ -5,11 +5,18 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import connection, models
 
 from backoffice.kit.errors import Refusal
+from backoffice.kit.transactions import durable
+
+# What docs/api.md promises. Longer than any client retries; every effect is single by its own state or name as well, so a key that is used again
+# afterwards repeats nothing that cannot be repeated.
+KEPT_DAYS = 30
+FORGET_AT_ONCE = 5_000
 
 
 class KeyReused(Refusal):
@@ -71,3 +78,25 @@ def recall(*, scope: str, key: str, content: Any) -> Recollection:
     if record.fingerprint != digest:
         raise KeyReused(key=key)
     return Recollection(record.pk, record.outcome)
+
+
+@durable
+def forget_keys(*, at: datetime, kept_days: int = KEPT_DAYS) -> int:
+    """Delete records older than promised, oldest first, FORGET_AT_ONCE a transaction; return how many.
+
+    Ids rise with time, so the walk ends at the first batch that is not wholly old, without an index on the age.
+    """
+    forgotten = 0
+    while True:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                """WITH oldest AS MATERIALIZED (SELECT id, created_at FROM backoffice_idempotencyrecord ORDER BY id LIMIT %(limit)s),
+                        gone AS (DELETE FROM backoffice_idempotencyrecord r USING oldest o
+                                  WHERE r.id = o.id AND o.created_at < %(before)s RETURNING 1)
+                   SELECT count(*) FROM gone""",
+                {"limit": FORGET_AT_ONCE, "before": at - timedelta(days=kept_days)},
+            )
+            count = cursor.fetchone()[0]
+        forgotten += count
+        if count < FORGET_AT_ONCE:
+            return forgotten

@@ -23,10 +23,11 @@ _TWO = (
 )
 _EXPONENTS |= dict.fromkeys(_TWO.split(), 2)
 
-# A single amount stays far below BIGINT, so that sums of millions of them cannot overflow.
-AMOUNT_MINOR_MAX = 10**15
+# Ten billion euros: more than any one sale, and nine million of them still fit a BIGINT sum.
+AMOUNT_MINOR_MAX = 10**12
 
-_DECIMAL = re.compile(r"[+-]?\d{1,16}(?:\.(\d{0,9}))?", re.ASCII)
+# Far more digits than fit, so that a number that is too large is called so.
+_DECIMAL = re.compile(r"[+-]?\d{1,80}(?:\.(\d{0,9}))?", re.ASCII)
 
 
 class MoneyError(ValueError):

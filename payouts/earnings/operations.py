@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from django.db import IntegrityError, connection, transaction
-from psycopg.errors import UniqueViolation
+from django.db import DataError, IntegrityError, connection, transaction
+from psycopg.errors import NumericValueOutOfRange, UniqueViolation
 
 from backoffice.kit.actors import Actor
 from backoffice.kit.errors import InputError, NotFound, Refusal
@@ -17,7 +17,7 @@ from backoffice.kit.transactions import composable
 from backoffice.staff import audit
 from payouts.earnings.booking import Booked, book
 from payouts.earnings.bulk import array
-from payouts.earnings.lines import COLUMNS, EarningLine, LineResult, ParsedLine, parse_all
+from payouts.earnings.lines import COLUMNS, EarningLine, LineResult, ParsedLine, parse_all, rejected
 from payouts.earnings.models import RejectedLine, RejectedState
 
 LINES_MAX = 5_000
@@ -83,13 +83,37 @@ def record_parsed(
     subject: str = "",
 ) -> Booked:
     """The same for lines that are parsed already; the import parses ahead while the database works."""
-    booked = _book_against_rivals(parsed, source=source, actor=actor, at=at, batch_id=batch_id, partner_id=partner_id)
+    booked = _book_what_fits(parsed, source=source, actor=actor, at=at, batch_id=batch_id, partner_id=partner_id)
     if booked.totals:
         first = next(result.earning_public_id for result in booked.results if result.outcome == "accepted")
         counts = {outcome: booked.count(outcome) for outcome in ("accepted", "duplicate", "rejected")}
         payload: dict[str, Any] = {"source": source, "totals": booked.totals} | counts
         tell("earnings.recorded", subject=subject or first, payload=payload, at=at, partner_id=partner_id)
     return booked
+
+
+def _book_what_fits(parsed: Sequence[ParsedLine | LineResult], **facts: Any) -> Booked:
+    """Book all of a set; where a balance would grow beyond what can be counted, halve it until the lines that do not fit stand alone.
+
+    Their order is kept, so the first lines that fit are booked, as if each had come by itself.
+    """
+    try:
+        return _book_against_rivals(parsed, **facts)
+    except DataError as error:
+        if not isinstance(error.__cause__, NumericValueOutOfRange):
+            raise
+    if len(parsed) == 1:
+        (line,) = (one.line for one in parsed if isinstance(one, ParsedLine))
+        return Booked(
+            [rejected(line, "balance_out_of_range", "The seller's balance would be larger than the books can count.")], {}
+        )
+    middle = len(parsed) // 2
+    first, second = _book_what_fits(parsed[:middle], **facts), _book_what_fits(parsed[middle:], **facts)
+    totals = {currency: dict(sums) for currency, sums in first.totals.items()}
+    for currency, sums in second.totals.items():
+        before = totals.get(currency, dict.fromkeys(sums, 0))
+        totals[currency] = {name: before[name] + amount for name, amount in sums.items()}
+    return Booked(first.results + second.results, totals)
 
 
 def _book_against_rivals(parsed: Sequence[ParsedLine | LineResult], **facts: Any) -> Booked:
