@@ -44,7 +44,8 @@ from payouts.runs.operations import (
     release_payout,
 )
 from payouts.runs.states import RUN
-from payouts.sellers.operations import change_payee_account
+from payouts.sellers.operations import change_payee_account, update_seller
+from payouts.sellers.tiers import change_tier
 from tests.factories.dispatch import SUBMIT_AT, make_submitted_run, rails_in
 from tests.factories.runs import AT, ON, make_approved_run, make_payable_seller, make_run
 from tests.factories.sellers import make_iban, make_staff
@@ -241,6 +242,18 @@ def test_the_application_cannot_become_the_owner():
         )
         tables, owned = cursor.fetchone()
     assert tables and not owned
+
+
+def test_in_its_own_role_the_application_opens_sellers_books_money_and_changes_tiers(burglar: Actor):
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(f"SET LOCAL ROLE {settings.DATABASE_APP_ROLE}")
+        payable = make_payable_seller(tier="new")
+        change_tier(tier_id=payable.tier_id, changes={"debt_limit": 7}, actor=burglar, at=AT)
+        update_seller(seller_id=payable.pk, changes={"debt_limit_minor": 100}, actor=burglar, at=AT)
+        run = make_approved_run()
+        assert Payout.objects.get(run=run).amount_minor == 10_000
+        assert [verdict for verdict in check_books() if not verdict.ok] == []
+        transaction.set_rollback(True)
 
 
 def test_an_approver_barred_by_the_request_is_barred_in_the_database_too(burglar: Actor):

@@ -132,6 +132,7 @@ GOOD = [
     (f"refresh_run {{built}} --as finance@example.com --at {AT}", 0, "run status content_hash"),
     (f"cancel_run {{built}} --as finance@example.com --at {AT}", 0, "run status"),
     (f"approve_run {{built}} --as lead@example.com --at {AT}", 0, "run status checker"),
+    (f"deny_run {{built}} --as lead@example.com --reason no --at {AT}", 0, "run status"),
     (f"submit_run {{handed_over}} --as finance@example.com --at {AT}", 0, "run status submitted stopped files"),
     ("export_run {handed_over} --out {out}", 0, "run files"),
     (f"import_bank_file {{unplaced}} --at {AT}", 3, "format statements applied unplaced duplicate_file"),
@@ -165,6 +166,8 @@ REFUSED = [
     (f"build_run --currency SEK --as finance@example.com --at {AT}", "nothing_to_pay"),
     (f"approve_run {{settled}} --as lead@example.com --at {AT}", "run_not_waiting"),
     (f"approve_run {{built}} --as auditor@example.com --at {AT}", "not_permitted"),
+    (f"deny_run {{built}} --as finance@example.com --reason no --at {AT}", "not_permitted"),
+    (f"mature_earnings --as auditor@example.com --at {AT}", "not_permitted"),
     (f"submit_run {{built}} --as finance@example.com --at {AT}", "run_not_approved"),
     (f"submit_run {{handed_over}} --as auditor@example.com --at {AT}", "not_permitted"),
     (f"cancel_run {{settled}} --as finance@example.com --at {AT}", "run_on_its_way"),
@@ -295,7 +298,14 @@ def test_the_ends_of_time_are_no_stack_trace(place: Place, line: str) -> None:
 
 @pytest.mark.parametrize(
     "line",
-    ["approve_run {built}", "create_staff a@example.com --role king", "import_earnings", "export_run {built}", "bench nothing"],
+    [
+        "approve_run {built}",
+        "deny_run {built} --as lead@example.com",
+        "create_staff a@example.com --role king",
+        "import_earnings",
+        "export_run {built}",
+        "bench nothing",
+    ],
 )
 def test_a_missing_or_impossible_option_is_a_usage_error(place: Place, line: str) -> None:
     with pytest.raises(CommandError):

@@ -24,11 +24,12 @@ from payouts.holds.models import Hold
 from payouts.holds.operations import mature_earnings, place_hold, place_pause, release_due_holds, release_hold
 from payouts.runs.models import Payout, PayoutRun
 from payouts.runs.operations import approve_run, build_run, cancel_payout, expire_runs, refresh_run
-from payouts.sellers.models import PayeeAccount, Seller
+from payouts.sellers.models import PayeeAccount, Seller, Tier
 from payouts.sellers.operations import change_payee_account, mark_payee_account, set_seller_status, update_seller
+from payouts.sellers.tiers import change_tier
 from tests.factories.dispatch import BANK, rails_in
 from tests.factories.runs import AT, make_checker, make_payable_seller
-from tests.factories.sellers import make_iban, make_payee
+from tests.factories.sellers import make_iban, make_payee, make_seller, make_tier
 from tests.payouts.bankfiles.samples import camt, details, entry, transaction
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.races]
@@ -43,6 +44,7 @@ def test_all_verbs_at_once_never_deadlock(tmp_path: Path):
         for _ in range(SELLERS):
             seller = make_payable_seller(50_000)
             make_payee(seller, currency="USD", cool_off_until=AT)
+        make_tier("new")
         checker = make_checker()
         begin = threading.Barrier(THREADS)
         deadlocks: list[str] = []
@@ -173,6 +175,16 @@ VERBS = {
         at=LATER,
     ),
     "limit": lambda draw, key, checker: update_seller(
-        seller_id=_seller(draw).pk, changes={"debt_limit_minor": draw.choice([0, 5_000])}, actor=CLERK, at=LATER
+        seller_id=_seller(draw).pk,
+        changes=draw.choice([{"debt_limit_minor": 0}, {"debt_limit_minor": None}, {"tier": "new"}, {"tier": "standard"}]),
+        actor=CLERK,
+        at=LATER,
     ),
+    "tier": lambda draw, key, checker: change_tier(
+        tier_id=_one(draw, Tier.objects.filter(code__in=["new", "standard"])).pk,
+        changes={"debt_limit": draw.choice([0, 50, 5_000])},
+        actor=CLERK,
+        at=LATER,
+    ),
+    "open": lambda draw, key, checker: make_seller(tier=draw.choice(["new", "standard"])),
 }
