@@ -17,9 +17,9 @@ from payouts.ledger.operations import refusal_of
 from payouts.ledger.templates import TEMPLATES, Leg
 
 AnyLeg = Leg | tuple[str, int, str, str, int]
-_CALL = """SELECT count(*) FROM ledger_post(
-    %s::text[], %s::smallint[], %s::text[], %s::text[], %s::text[], %s::bigint[], %s::timestamptz[], %s::bigint[], %s, '', %s, %s,
-    %s::int[], %s::text[], %s::bigint[], %s::text[], %s::text[], %s::bigint[])"""
+_CALL = """SELECT FROM ledger_post(
+    %s::text[], %s::smallint[], %s::text[], %s::text[], %s::text[], %s::bigint[], %s::timestamptz[], %s::bigint[], %s::int[], %s, '', %s, %s,
+    %s::text[], %s::bigint[], %s::text[], %s::text[], %s::int[], %s::int[], %s::bigint[])"""
 
 
 def array(values: Iterable[object]) -> str:
@@ -48,11 +48,10 @@ class Postings:
         self.fingerprints: list[str] = []
         self.source_ids: list[int] = []
         self.effective: list[datetime] = []
+        self.accounts: dict[tuple[str, int, str, str], int] = {}
+        self.firsts: list[int] = []
         self.ordinals: list[int] = []
-        self.codes: list[str] = []
-        self.holder_ids: list[int] = []
-        self.holders: list[str] = []
-        self.currencies: list[str] = []
+        self.places: list[int] = []
         self.amounts: list[int] = []
 
     def add(
@@ -61,15 +60,14 @@ class Postings:
         """Add one posting; legs of zero are left out, and a posting without legs is none."""
         before = len(self.amounts)
         ordinal = len(self.keys) + 1
+        accounts = self.accounts
         for code, holder_id, holder, currency, amount_minor in legs:
             if amount_minor:
-                self.codes.append(code)
-                self.holder_ids.append(holder_id)
-                self.holders.append(holder)
-                self.currencies.append(currency)
+                self.places.append(accounts.setdefault((code, holder_id, holder, currency), len(accounts) + 1))
                 self.amounts.append(amount_minor)
                 self.ordinals.append(ordinal)
         if len(self.amounts) > before:
+            self.firsts.append(before + 1)
             self.templates.append(template)
             self.keys.append(key)
             self.fingerprints.append(fingerprint)
@@ -81,6 +79,7 @@ class Postings:
         if not self.keys:
             return 0
         count = len(self.keys)
+        codes, holder_ids, holders, currencies = zip(*self.accounts, strict=True)
         parameters: list[Any] = [
             array(self.templates),
             array([TEMPLATES[template].version for template in self.templates]),
@@ -90,14 +89,16 @@ class Postings:
             array(self.source_ids),
             '{"' + '","'.join(map(str, self.effective)) + '"}',
             array(["NULL"] * count),
+            array(self.firsts),
             str(actor),
             reason,
             at,
+            array(codes),
+            array(holder_ids),
+            text_array(holders),
+            array(currencies),
             array(self.ordinals),
-            array(self.codes),
-            array(self.holder_ids),
-            text_array(self.holders),
-            array(self.currencies),
+            array(self.places),
             array(self.amounts),
         ]
         try:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from itertools import repeat
+from typing import Any, NamedTuple
 
 from django.db import IntegrityError, connection
 
@@ -69,18 +70,18 @@ class Draft:
     reverses: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Posted:
+class Posted(NamedTuple):
     posting_id: int
     replayed: bool
 
 
 _KINDS = (
-    *("text[]", "smallint[]", "text[]", "text[]", "text[]", "bigint[]", "timestamptz[]", "bigint[]"),
+    *("text[]", "smallint[]", "text[]", "text[]", "text[]", "bigint[]", "timestamptz[]", "bigint[]", "int[]"),
     *("text", "text", "text", "timestamptz"),
-    *("int[]", "text[]", "bigint[]", "text[]", "text[]", "bigint[]"),
+    *("text[]", "bigint[]", "text[]", "text[]"),
+    *("int[]", "int[]", "bigint[]"),
 )
-_CALL = f"SELECT ordinal, posting_id, replayed FROM ledger_post({', '.join(f'%s::{kind}' for kind in _KINDS)})"  # noqa: S608 - of constants
+_CALL = f"SELECT posting_ids, replayed FROM ledger_post({', '.join(f'%s::{kind}' for kind in _KINDS)})"  # noqa: S608 - of constants
 
 
 @composable
@@ -100,31 +101,44 @@ def post(
     if not drafts:
         return []
     postings = [_check(draft, actor, approver) for draft in drafts]
-    legs = [leg for draft in drafts for leg in draft.legs]
-    template, version, key, fingerprint, source_kind, source_id = zip(*postings, strict=True)
-    code, holder_id, holder, currency, amount = zip(*legs, strict=True)
+    template, version, key, source_kind, source_id = zip(*postings, strict=True)
+    accounts: dict[tuple[str, int, str, str], int] = {}
+    first: list[int] = []
+    posting: list[int] = []
+    account: list[int] = []
+    amount: list[int] = []
+    for number, draft in enumerate(drafts, 1):
+        first.append(len(amount) + 1)
+        for code, holder_id, holder, currency, amount_minor in draft.legs:
+            posting.append(number)
+            account.append(accounts.setdefault((code, holder_id, holder, currency), len(accounts) + 1))
+            amount.append(amount_minor)
+    codes, holder_ids, holders, currencies = zip(*accounts, strict=True)
+    now = at.isoformat()
     parameters = [
         _texts(template),
         _numbers(version),
         _texts(key),
-        _texts(fingerprint),
+        _texts([""] * len(drafts)),
         _texts(source_kind),
         _numbers(source_id),
-        _texts([(draft.effective_at or at).isoformat() for draft in drafts]),
+        _texts([draft.effective_at.isoformat() if draft.effective_at else now for draft in drafts]),
         _numbers(["NULL" if draft.reverses is None else draft.reverses for draft in drafts]),
+        _numbers(first),
         str(actor),
         str(approver) if approver else "",
         reason,
         at,
-        _numbers([number for number, draft in enumerate(drafts, 1) for _ in draft.legs]),
-        _texts(code),
-        _numbers(holder_id),
-        _texts(holder),
-        _texts(currency),
+        _texts(codes),
+        _numbers(holder_ids),
+        _texts(holders),
+        _texts(currencies),
+        _numbers(posting),
+        _numbers(account),
         _numbers(amount),
     ]
-    rows = _run(parameters)
-    return [Posted(posting_id, replayed) for _, posting_id, replayed in sorted(rows)]
+    posting_ids, replayed = _run(parameters)
+    return [Posted(*one) for one in zip(posting_ids, replayed or repeat(False), strict=False)]
 
 
 def _numbers(values: Iterable[int | str]) -> str:
@@ -139,11 +153,11 @@ def _texts(values: Sequence[str]) -> str:
     return '{"' + joined + '"}'
 
 
-def _run(parameters: list[Any]) -> list[tuple[int, int, bool]]:
+def _run(parameters: list[Any]) -> tuple[list[int], list[bool] | None]:
     try:
         with connection.cursor() as cursor:
             cursor.execute(_CALL, parameters)
-            return cursor.fetchall()
+            return cursor.fetchone()
     except IntegrityError as error:
         raise refusal_of(error) from error
 
@@ -162,25 +176,27 @@ def refusal_of(error: IntegrityError) -> Exception:
     return error
 
 
-def _check(draft: Draft, actor: Actor, approver: Actor | None) -> tuple[str, int, str, str, str, int]:
+def _check(draft: Draft, actor: Actor, approver: Actor | None) -> tuple[str, int, str, str, int]:
     """Return the columns of a posting after checking the draft against its template."""
     template = TEMPLATES.get(draft.template)
     if template is None:
         raise UnknownTemplate(template=draft.template)
     if template.four_eyes and (approver is None or approver == actor or not approver.is_person):
         raise FourEyesRequired(template=draft.template)
-    if draft.reverses is None and not template.codes.issuperset([leg.code for leg in draft.legs]):
-        strangers = {leg.code for leg in draft.legs} - template.codes
-        raise CodeNotInTemplate(template=draft.template, account=", ".join(sorted(strangers)))
-    currencies = {leg[3] for leg in draft.legs}
-    if len(currencies) == 1 and sum([leg[4] for leg in draft.legs]) != 0:
-        raise PostingDoesNotBalance(key=draft.key, currency=currencies.pop())
-    for currency in currencies if len(currencies) > 1 else ():
-        if sum([leg[4] for leg in draft.legs if leg[3] == currency]):
-            raise PostingDoesNotBalance(key=draft.key, currency=currency)
-    if len(draft.legs) < 2:
+    legs = draft.legs
+    if len(legs) < 2:
         raise PostingDoesNotBalance(key=draft.key, currency="any currency: it has fewer than two sides")
-    return draft.template, template.version, draft.key, "", draft.source_kind, draft.source_id
+    allowed = template.codes
+    totals: dict[str, int] = {}
+    for code, _, _, currency, amount in legs:
+        if code not in allowed and draft.reverses is None:
+            strangers = {leg[0] for leg in legs} - allowed
+            raise CodeNotInTemplate(template=draft.template, account=", ".join(sorted(strangers)))
+        totals[currency] = totals.get(currency, 0) + amount
+    for currency, total in totals.items():
+        if total:
+            raise PostingDoesNotBalance(key=draft.key, currency=currency)
+    return draft.template, template.version, draft.key, draft.source_kind, draft.source_id
 
 
 @composable

@@ -106,16 +106,23 @@ def earned(
     """
     if gross_minor != fee_minor + pending_minor + available_minor + reserved_minor + debt_minor:
         raise ValueError("The parts of an earning do not add up to its gross amount.")
-    legs = [
-        platform("psp.clearing", currency, gross_minor, provider),
-        seller("pending", seller_id, currency, -pending_minor),
-        seller("available", seller_id, currency, -available_minor),
-        seller("reserved", seller_id, currency, -reserved_minor),
-        Leg("receivable.seller_debt", seller_id, "", currency, -debt_minor),
-        platform("revenue.commission", currency, tax_minor - fee_minor),
-        platform("tax.payable", currency, -tax_minor),
-    ]
-    return non_zero(legs)
+    commission_minor = fee_minor - tax_minor
+    legs = []
+    if gross_minor:
+        legs.append(Leg("psp.clearing", 0, provider, currency, gross_minor))
+    if pending_minor:
+        legs.append(Leg("seller.pending", seller_id, "", currency, -pending_minor))
+    if available_minor:
+        legs.append(Leg("seller.available", seller_id, "", currency, -available_minor))
+    if reserved_minor:
+        legs.append(Leg("seller.reserved", seller_id, "", currency, -reserved_minor))
+    if debt_minor:
+        legs.append(Leg("receivable.seller_debt", seller_id, "", currency, -debt_minor))
+    if commission_minor:
+        legs.append(Leg("revenue.commission", 0, "platform", currency, -commission_minor))
+    if tax_minor:
+        legs.append(Leg("tax.payable", 0, "platform", currency, -tax_minor))
+    return legs
 
 
 def non_zero(legs: Sequence[Leg]) -> list[Leg]:

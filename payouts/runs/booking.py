@@ -58,23 +58,27 @@ def post_payouts(
         WITH drafts AS MATERIALIZED (
             SELECT (row_number() OVER (ORDER BY s.payout_id))::int AS n, s.* FROM ({select}) AS s),
         legs AS MATERIALIZED (
-            SELECT d.n, v.place, v.code, d.seller_id, d.currency, v.amount
+            SELECT d.n, v.place, row_number() OVER (ORDER BY d.n, v.place) AS entry, v.code, d.seller_id, d.currency, v.amount
               FROM drafts d CROSS JOIN LATERAL (VALUES (1, %(_c1)s, d.available), (2, %(_c2)s, d.in_payout), (3, %(_c3)s, d.debt))
                    AS v(place, code, amount)
              WHERE v.amount <> 0),
-        p AS (SELECT array_agg(key ORDER BY n) AS keys, array_agg(payout_id ORDER BY n) AS ids, count(*)::int AS size FROM drafts),
+        p AS (SELECT array_agg(key ORDER BY n) AS keys, array_agg(payout_id ORDER BY n) AS ids, count(*)::int AS size,
+                     (SELECT array_agg(f.entry::int ORDER BY f.n) FROM (SELECT n, min(entry) AS entry FROM legs GROUP BY n) f) AS firsts
+                FROM drafts),
         e AS (
-            SELECT array_agg(n ORDER BY n, place) AS posting, array_agg(code ORDER BY n, place) AS code,
-                   array_agg(seller_id ORDER BY n, place) AS holder_id, array_agg(currency ORDER BY n, place) AS currency,
-                   array_agg(amount::bigint ORDER BY n, place) AS amount, count(*)::int AS size
+            SELECT array_agg(n ORDER BY entry) AS posting, array_agg(code ORDER BY entry) AS code,
+                   array_agg(seller_id ORDER BY entry) AS holder_id, array_agg(currency ORDER BY entry) AS currency,
+                   array_agg(amount::bigint ORDER BY entry) AS amount, count(*)::int AS size
               FROM legs),
         posted AS MATERIALIZED (
-            SELECT p.ids[w.ordinal] AS payout_id, w.posting_id
+            SELECT u.payout_id, u.posting_id
               FROM p CROSS JOIN e CROSS JOIN LATERAL ledger_post(
                    array_fill(%(_template)s::text, ARRAY[p.size]), array_fill(%(_version)s::smallint, ARRAY[p.size]), p.keys, array_fill(''::text, ARRAY[p.size]),
                    array_fill('payout'::text, ARRAY[p.size]), p.ids, array_fill(%(_at)s::timestamptz, ARRAY[p.size]),
-                   array_fill(NULL::bigint, ARRAY[p.size]), %(_actor)s, '', %(_reason)s, %(_at)s,
-                   e.posting, e.code::text[], e.holder_id, array_fill(''::text, ARRAY[e.size]), e.currency::text[], e.amount) AS w
+                   array_fill(NULL::bigint, ARRAY[p.size]), p.firsts, %(_actor)s, '', %(_reason)s, %(_at)s,
+                   e.code::text[], e.holder_id, array_fill(''::text, ARRAY[e.size]), e.currency::text[],
+                   e.posting, ARRAY(SELECT generate_series(1, e.size)), e.amount) AS w
+                   CROSS JOIN LATERAL unnest(p.ids, w.posting_ids) AS u(payout_id, posting_id)
              WHERE p.size > 0)
         {f"INSERT INTO {into} (payout_id, posting_id) SELECT payout_id, posting_id FROM posted" if into else "SELECT payout_id FROM posted"}
     """  # noqa: S608 - select and table come from code
