@@ -12,12 +12,26 @@ from typeid import TypeID
 # The prefix registry of the product (interfaces.md); a second use of a prefix would make /go/<id> ambiguous.
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 _PAIRS = [a + b for a in _ALPHABET for b in _ALPHABET]
+_SHIFTS = range(70, -1, -10)
+_VERSION_AND_VARIANT = 0x7 << 76 | 0b10 << 62
+_RANDOM = (1 << 80) - 1 - (0xF << 76 | 0b11 << 62)
 
 
 def new_id(prefix: str) -> str:
     """Return a fresh TypeID. Own encoder for the hot path; tests compare it with typeid-python."""
-    value = (time.time_ns() // 1_000_000) << 80 | 0x7 << 76 | secrets.randbits(12) << 64 | 0b10 << 62 | secrets.randbits(62)
-    return prefix + "_" + "".join([_PAIRS[value >> shift & 1023] for shift in range(120, -1, -10)])
+    return new_ids(prefix, 1)[0]
+
+
+def new_ids(prefix: str, count: int) -> list[str]:
+    """Return many fresh TypeIDs of one moment, for much less than one at a time."""
+    moment = time.time_ns() // 1_000_000
+    start = prefix + "_" + "".join([_PAIRS[moment >> shift & 1023] for shift in range(40, -1, -10)])
+    noise, pairs, ids = secrets.token_bytes(10 * count), _PAIRS, []
+    for place in range(0, 10 * count, 10):
+        # the 80 bits behind the time: version 7, 12 random bits, the variant, 62 random bits
+        value = int.from_bytes(noise[place : place + 10]) & _RANDOM | _VERSION_AND_VARIANT
+        ids.append(start + "".join([pairs[value >> shift & 1023] for shift in _SHIFTS]))
+    return ids
 
 
 def prefix_of(public_id: str) -> str | None:

@@ -10,10 +10,11 @@ from typing import NamedTuple
 from django.db import connection
 
 from backoffice.kit.actors import Actor
+from backoffice.kit.ids import new_ids
 from payouts.earnings.allocation import Parts, Purse, SaleGroup, SaleLine
 from payouts.earnings.bulk import Postings, array, text_array
 from payouts.earnings.gates import ReserveUse, reserve_of_sale
-from payouts.earnings.lines import NULL, ROW_COLUMNS, LineResult, ParsedLine, copied, rejected
+from payouts.earnings.lines import NULL, LineResult, ParsedLine, copied, rejected
 from payouts.earnings.models import EarningKind
 from payouts.earnings.purses import lock_purses
 from payouts.ledger.templates import Leg, earned
@@ -21,8 +22,8 @@ from payouts.sellers.states import SellerStatus
 
 TEMPLATE = {kind.value: kind.value for kind in EarningKind} | {EarningKind.ADJUSTMENT.value: "earning_adjustment"}
 PROVIDER = "psp"
-_COPY = f"""COPY payouts_earning ({ROW_COLUMNS}, id, seller_id, available_at, pending_minor, uncovered_minor, source, batch_id,
-    recorded_at) FROM STDIN"""
+_COPY = """COPY payouts_earning (public_id, external_id, kind, order_ref, occurred_at, delivered_at, currency, gross_minor, fee_minor, net_minor,
+    fingerprint, line_no, id, seller_id, available_at, pending_minor, uncovered_minor, source, batch_id, recorded_at) FROM STDIN"""
 
 GroupKey = tuple[int, str, str]
 
@@ -37,12 +38,13 @@ class SellerFacts(NamedTuple):
 
 @dataclass(slots=True)
 class Fresh:
-    """A line that will be booked: its new id, its seller, and once allocated its parts and what stays on the row."""
+    """A line that will be booked: its new ids, its seller, and once allocated its parts and what stays on the row."""
 
     index: int
     parsed: ParsedLine
     seller: SellerFacts
     earning_id: int = 0
+    public_id: str = ""
     parts: Parts = field(default_factory=Parts)
     row: SaleLine | None = None
 
@@ -79,8 +81,8 @@ def book(
     results: list[LineResult | None] = [one if isinstance(one, LineResult) else None for one in parsed]
     fresh = _sift(parsed, results, source, partner_id)
     if fresh:
-        for line, earning_id in zip(fresh, _ids(len(fresh)), strict=True):
-            line.earning_id = earning_id
+        for line, earning_id, public_id in zip(fresh, _ids(len(fresh)), new_ids("ern", len(fresh)), strict=True):
+            line.earning_id, line.public_id = earning_id, public_id
         stored, uses = _allocate(fresh)
         _insert(fresh, source=source, at=at, batch_id=batch_id)
         _update(stored)
@@ -88,9 +90,7 @@ def book(
         if uses:
             reserve_of_sale.use(uses, actor, at)
     for line in fresh:
-        results[line.index] = LineResult(
-            line.parsed.line.line_no, line.parsed.external_id, "accepted", "", "", line.parsed.public_id
-        )
+        results[line.index] = LineResult(line.parsed.line.line_no, line.parsed.external_id, "accepted", "", "", line.public_id)
     return Booked([result for result in results if result], _totals(fresh))
 
 
@@ -222,7 +222,11 @@ def _insert(fresh: list[Fresh], *, source: str, at: datetime, batch_id: int | No
         parsed, row = line.parsed, line.row
         pending, uncovered = (row.pending_minor, row.uncovered_minor) if row else (line.parts.pending_minor, 0)
         available_at = (parsed.delivered_at or parsed.occurred_at) + line.seller.delay
-        rows.append(f"{parsed.row}\t{line.earning_id}\t{line.seller.id}\t{available_at}\t{pending}\t{uncovered}\t{same}")
+        rows.append(
+            f"{line.public_id}\t{copied(parsed.external_id)}\t{parsed.kind}\t{copied(parsed.order_ref)}\t{parsed.times}\t{parsed.currency}\t"
+            f"{parsed.gross_minor}\t{parsed.fee_minor}\t{parsed.net_minor}\t{parsed.fingerprint}\t{parsed.line.line_no}\t"
+            f"{line.earning_id}\t{line.seller.id}\t{available_at}\t{pending}\t{uncovered}\t{same}"
+        )
     with connection.cursor() as cursor, cursor.copy(_COPY) as copy:
         copy.write("".join(rows))
 
@@ -247,7 +251,7 @@ def _post(fresh: list[Fresh], *, actor: Actor, at: datetime) -> None:
     for line in fresh:
         parsed = line.parsed
         legs = _plain_legs(line) if line.row is None else _legs(line)
-        postings.add(TEMPLATE[parsed.kind], parsed.public_id, parsed.fingerprint, line.earning_id, parsed.occurred_at, legs)
+        postings.add(TEMPLATE[parsed.kind], line.public_id, parsed.fingerprint, line.earning_id, parsed.occurred_at, legs)
     postings.send(actor=actor, at=at)
 
 

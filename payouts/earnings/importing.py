@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -72,7 +73,7 @@ def import_earnings(
     the number of lines just done; `workers` connections book at once, each its share of the sellers. Tells `earnings.recorded` per batch. Refuses: FileUnusable, ImportIsRunning.
     """
     file = open_source(Path(path))
-    with _only_one(file, source):
+    with _only_one(file, source), _few_collections():
         job = _claim(file, source[:SOURCE_MAX], {"lines": batch_lines, "done": [0] * workers}, actor, at)
         if job.state == ImportState.DONE:
             return _repeat(job, actor=actor, at=at, create_sellers=create_sellers)
@@ -95,6 +96,19 @@ def _only_one(file: SourceFile, source: str) -> Iterator[None]:
     finally:
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_advisory_unlock(%s)", [key])
+
+
+@contextmanager
+def _few_collections() -> Iterator[None]:
+    """Let the cyclic collector look seldom: lines die by their reference counts, and each look walks over thousands of them."""
+    thresholds = gc.get_threshold()
+    gc.freeze()
+    gc.set_threshold(100_000, 20, 20)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*thresholds)
+        gc.unfreeze()
 
 
 def _claim(file: SourceFile, source: str, shares: dict[str, Any], actor: Actor, at: datetime) -> EarningImport:

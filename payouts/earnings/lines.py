@@ -9,12 +9,10 @@ from typing import Any, NamedTuple
 
 from django.conf import settings
 
-from backoffice.kit.ids import new_id
 from backoffice.kit.money import MoneyError, exponent_of, to_minor
 from payouts.earnings.models import EarningKind
 
 COLUMNS = ("external_id", "seller", "kind", "order_ref", "occurred_at", "delivered_at", "currency", "gross", "fee")
-ROW_COLUMNS = "public_id, external_id, kind, order_ref, occurred_at, delivered_at, currency, gross_minor, fee_minor, net_minor, fingerprint, line_no"
 TEXT_MAX = 120
 FUTURE_TOLERANCE = timedelta(days=1)
 # Shops export the delivery date their carrier announced; money then simply waits for it. A date further off is a mistake.
@@ -57,8 +55,7 @@ class BadLine(NamedTuple):
 class ParsedLine(NamedTuple):
     """A valid line: instants in UTC, amounts in minor units, signed from the seller's view (a refund is negative).
 
-    `public_id` and `row` (its columns as COPY reads them, ROW_COLUMNS) serve the line once it is booked; they are made here because parsing runs
-    beside the database, in a thread of its own.
+    `times` are its two instants as COPY reads them: written out for the fingerprint anyway, and needed again when it is booked.
     """
 
     line: EarningLine
@@ -73,8 +70,7 @@ class ParsedLine(NamedTuple):
     fee_minor: int
     net_minor: int
     fingerprint: str
-    public_id: str
-    row: str
+    times: str
 
 
 class LineResult(NamedTuple):
@@ -151,14 +147,9 @@ def parse(line: EarningLine, latest: datetime) -> ParsedLine:
         f"{seller}\x1f{kind}\x1f{order_ref}\x1f{occurred_text}\x1f{delivered_text}\x1f{currency}\x1f{gross_minor}\x1f{fee_minor}"
     )
     fingerprint = hashlib.md5(content.encode(), usedforsecurity=False).hexdigest()
-    public_id, net_minor = new_id("ern"), gross_minor - fee_minor
-    row = (
-        f"{public_id}\t{copied(external_id)}\t{kind}\t{copied(order_ref)}\t{occurred_text}\t{delivered_text}\t{currency}\t"
-        f"{gross_minor}\t{fee_minor}\t{net_minor}\t{fingerprint}\t{line.line_no}"
-    )
     return ParsedLine(
-        line, external_id, seller, kind, order_ref, occurred, delivered, currency, gross_minor, fee_minor, net_minor,
-        fingerprint, public_id, row,
+        line, external_id, seller, kind, order_ref, occurred, delivered, currency, gross_minor, fee_minor,
+        gross_minor - fee_minor, fingerprint, f"{occurred_text}\t{delivered_text}",
     )  # fmt: skip
 
 

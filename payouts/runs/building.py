@@ -12,7 +12,7 @@ from django.db import connection
 from backoffice.kit import idempotency, outbox
 from backoffice.kit.actors import Actor
 from backoffice.kit.errors import NotFound, Refusal
-from backoffice.kit.ids import new_id
+from backoffice.kit.ids import new_ids
 from backoffice.kit.states import born, born_set
 from backoffice.kit.transactions import composable
 from backoffice.staff import audit
@@ -153,7 +153,7 @@ def _plan(*, on: date, at: datetime, kind: str, currency: str | None, seller_ids
             params,
         )
         cursor.execute("SELECT count(*) FROM run_plan WHERE code = ''")
-        ids = [new_id("pay") for _ in range(cursor.fetchone()[0])]
+        ids = new_ids("pay", cursor.fetchone()[0])
         cursor.execute(
             """CREATE TEMP TABLE run_draft ON COMMIT DROP AS
                SELECT nextval('payouts_payout_id_seq') AS payout_id, u.public_id, p.*

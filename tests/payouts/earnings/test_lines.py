@@ -6,8 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backoffice.kit.ids import prefix_of
-from payouts.earnings.lines import ROW_COLUMNS, LineResult, ParsedLine, parse_all
+from payouts.earnings.lines import LineResult, ParsedLine, parse_all
 from tests.factories.earnings import AT, make_line
 
 
@@ -94,9 +93,3 @@ def test_no_text_at_all_makes_parsing_fail_otherwise_than_by_rejecting(values):
     fields = dict(zip(make_line()._fields[1:], values, strict=True))
     result = parse_all([make_line(**fields)], AT)[0]
     assert isinstance(result, ParsedLine | LineResult)
-
-
-def test_the_row_has_the_columns_it_says():
-    parsed = parse_one(external_id="a\\b")
-    assert len(parsed.row.split("\t")) == len(ROW_COLUMNS.split(", "))
-    assert parsed.row.split("\t")[1] == "a\\\\b" and prefix_of(parsed.public_id) == "ern"
