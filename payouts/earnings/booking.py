@@ -44,9 +44,9 @@ class Fresh:
     parsed: ParsedLine
     seller: SellerFacts
     earning_id: int = 0
-    public_id: str = ""
     parts: Parts = field(default_factory=Parts)
     row: SaleLine | None = None
+    public_id: str = ""
 
     @property
     def group(self) -> GroupKey:
