@@ -6,6 +6,8 @@
 -- were booked by an earlier call (NULL: none). One INSERT of postings, one of entries, one UPDATE of guarded balances in account order; all or nothing. A repeated
 -- (template, key) with the same entries answers the first posting and writes nothing; with others (or another fingerprint of their origin, where
 -- the caller gives one) the whole call is refused.
+-- One plan a session, for one posting and for ten thousand: index look-ups from the arrays. A plan made for the very values would also copy
+-- the arrays into itself, and a copied text[] is searched from its beginning at every subscript.
 -- Balances are locked before entries get their ids, so that the ids of one guarded account rise in commit order (payouts freeze ranges of
 -- them); postings come before entries, so that a transaction has its xid before it draws entry ids (checkpoints rely on it).
 CREATE FUNCTION ledger_post(
@@ -15,7 +17,8 @@ CREATE FUNCTION ledger_post(
     a_code text[], a_holder_id bigint[], a_holder text[], a_currency text[],
     e_posting int[], e_account int[], e_amount bigint[],
     OUT posting_ids bigint[], OUT replayed boolean[])
-LANGUAGE plpgsql AS $$
+LANGUAGE plpgsql
+    SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 #variable_conflict use_column
 DECLARE
     ids bigint[];  -- of fresh postings; NULL where an earlier call booked it
