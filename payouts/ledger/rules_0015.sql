@@ -1,4 +1,4 @@
--- The writer takes each account once, as migration 0013 installs it; it replaces the one of rules_0002.sql.
+-- The writer takes each account once, as migration 0015 installs it; it replaces the one of rules_0002.sql.
 
 -- A call names its accounts once (a_*), however many entries they get: a batch of sales touches the platform's accounts thousands of times.
 -- Parallel arrays: p_* one element a posting, a_* one an account, e_* one an entry. Ordinals count from 1: e_posting, e_account, and p_first, the

@@ -9,7 +9,7 @@ _TYPES = (
     "text[], smallint[], text[], text[], text[], bigint[], timestamptz[], bigint[], text, text, text, timestamptz, "
     "int[], text[], bigint[], text[], text[], bigint[]"
 )
-SQL = f"DROP FUNCTION ledger_post({_TYPES});\n" + (LEDGER / "rules_0013.sql").read_text()
+SQL = f"DROP FUNCTION ledger_post({_TYPES});\n" + (LEDGER / "rules_0015.sql").read_text()
 
 
 def _function(text: str, name: str) -> str:
@@ -27,6 +27,6 @@ BACK = "\n".join([
 
 
 class Migration(migrations.Migration):
-    dependencies = [("payouts", "0011_absence_by_two")]
+    dependencies = [("payouts", "0014_who_vouched_for_payees")]
 
     operations = [migrations.RunSQL(SQL, BACK)]
