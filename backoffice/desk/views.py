@@ -10,10 +10,12 @@ from typing import Any
 from django import forms
 from django.conf import settings
 from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
+from django.utils.http import urlencode
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from backoffice.desk import queries, search
@@ -25,7 +27,7 @@ UNKNOWN_ID = "There is nothing with this id, or nothing you may see."
 
 
 def desk_context(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
-    """Fill the home page: queues, figures, runs under way, money in and out by day."""
+    """Fill the home page: queues, figures, runs under way; the chart comes after it."""
     at = clock.now()
     user = request.user
     context |= {"title": "Desk", "queues": queries.queue_lines(user, at)}
@@ -35,8 +37,17 @@ def desk_context(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any
         context["moving"] = [queries.in_flight(), queries.paid_this_week(at)]
         context["runs"] = queries.moving_runs()
     if user.has_perm("payouts.view_entry"):
-        context |= _chart(request, at)
+        currency = request.GET.get("currency", "")
+        context["chart_url"] = f"{reverse('chart')}?{urlencode({'currency': currency})}" if currency else reverse("chart")
     return context
+
+
+@require_GET
+def chart(request: HttpRequest) -> HttpResponse:
+    """Answer the desk's chart, which the page fetches once it stands."""
+    if not request.user.has_perm("payouts.view_entry"):
+        raise PermissionDenied
+    return render(request, "backoffice/chart.html", _chart(request, clock.now()))
 
 
 def _chart(request: HttpRequest, at: Any) -> dict[str, Any]:
@@ -125,6 +136,7 @@ def _zones() -> list[str]:
     return ["UTC", *sorted(name for name in zoneinfo.available_timezones() if name.startswith(areas))]
 
 
+staff_chart = admin.site.admin_view(chart)
 staff_go = admin.site.admin_view(go)
 staff_find = admin.site.admin_view(find)
 staff_time_zone = admin.site.admin_view(time_zone)

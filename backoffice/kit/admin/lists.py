@@ -51,24 +51,32 @@ class KeysetChangeList(ChangeList):
         size = self.list_per_page
         before, after = self._cursor(BEFORE_VAR), self._cursor(AFTER_VAR)
         if LAST_VAR in self.params:
-            page = list(self.queryset.order_by("pk")[: size + 1])
+            page = self._rows(self.queryset.order_by("pk"), size + 1)
             more = len(page) > size
             rows = page[:size][::-1]
             self.older, self.newer = None, rows[0].pk if rows and more else None
         elif after is not None:
-            page = list(self.queryset.filter(pk__gt=after).order_by("pk")[: size + 1])
+            page = self._rows(self.queryset.filter(pk__gt=after).order_by("pk"), size + 1)
             more = len(page) > size
             rows = page[:size][::-1]
             self.newer, self.older = (rows[0].pk if rows and more else None), (rows[-1].pk if rows else None)
         else:
             source = self.queryset if before is None else self.queryset.filter(pk__lt=before)
-            page = list(source[: size + 1])
+            page = self._rows(source, size + 1)
             more = len(page) > size
             rows = page[:size]
             self.older = rows[-1].pk if more else None
             self.newer = rows[0].pk if rows and before is not None else None
         self.result_list = rows
         self._tell(rows, whole=before is None and after is None and LAST_VAR not in self.params and not more)
+
+    def _rows(self, source: QuerySet[Any], count: int) -> list[Any]:
+        """Return the first rows; of a search their keys first, or all it found would be joined with their sellers and accounts to keep fifty."""
+        if not self.query:
+            return list(source[:count])
+        keys = list(source.values_list("pk", flat=True)[:count])
+        found = {row.pk: row for row in self.apply_select_related(self.root_queryset.filter(pk__in=keys))}
+        return [found[key] for key in keys if key in found]
 
     def _tell(self, rows: list[Any], whole: bool) -> None:
         known = len(rows) if whole else None

@@ -9,6 +9,15 @@
     window.Chart.defaults.color = dark ? "#a3abb8" : "#4b5563";
   }
 
+  /* The desk fetches its chart after itself; Unfold draws charts only once, when a page is loaded. */
+  document.addEventListener("htmx:afterSettle", function () {
+    var canvas = document.querySelector("#desk-chart canvas.chart:not([data-drawn])");
+    if (canvas && typeof renderCharts === "function") {
+      canvas.dataset.drawn = "1";
+      renderCharts();
+    }
+  });
+
   function say(text) {
     var place = document.getElementById("desk-announce");
     if (!place) {

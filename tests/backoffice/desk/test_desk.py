@@ -64,11 +64,12 @@ def test_every_figure_leads_to_rows_that_add_up_to_it(market: Market, sign_in: A
 
 def test_the_chart_and_its_table_say_the_same_in_one_currency(market: Market, sign_in: Any) -> None:
     client = sign_in("lead")
-    context = client.get("/admin/", {"currency": "EUR"}).context
+    address = client.get("/admin/", {"currency": "EUR"}).context["chart_url"]
+    context = client.get(address).context
     data = json.loads(context["chart"])
     assert context["chart_currency"] == "EUR"
     assert len(data["labels"]) == queries.DAYS_SHOWN == len(context["chart_rows"])
-    assert client.get("/admin/", {"currency": "XXX"}).context["chart_currency"] == "EUR"
+    assert client.get("/admin/chart/", {"currency": "XXX"}).context["chart_currency"] == "EUR"
 
 
 def test_money_by_day_counts_sales_and_settled_payouts_on_the_day_they_were_booked(market: Market) -> None:
@@ -87,11 +88,13 @@ def test_the_last_verdict_of_the_books_stands_on_the_desk(market: Market, sign_i
 
 
 def test_a_role_sees_only_its_own_desk(market: Market, sign_in: Any) -> None:
-    support = sign_in("support").get("/admin/").context
+    client = sign_in("support")
+    support = client.get("/admin/").context
     titles = {line.title for line in support["queues"]}
     assert "Truths broken" not in titles
     assert "Outcome unknown" not in titles
-    assert "chart" not in support
+    assert "chart_url" not in support
+    assert client.get("/admin/chart/").status_code == 403
 
 
 def test_strangers_are_asked_to_sign_in(client: Any, db: None) -> None:
