@@ -35,8 +35,7 @@ def _facts(row: AuditEntry, look: Look) -> Table:
 
 @admin.register(AuditEntry)
 class AuditEntryAdmin(OperatorAdmin):
-    list_display = ("action_shown", "subject_shown", "by", "at_shown", "why", "sealed")
-    wide_only = ("sealed",)
+    list_display = ("action_shown", "subject_shown", "by", "at_shown", "why")
     list_filter = (("at", DayRangeFilter),)
     actor_fields = ("actor",)
     search_by = (lambda term: Q(subject=term), lambda term: Q(actor=term), lambda term: Q(action=term))

@@ -59,7 +59,6 @@ def _order_table(rows: list[PaymentOrder], older: int | None = None) -> Table:
     return Table(
         [
             Column("Order"),
-            Column("Attempt"),
             Column("Amount", money=True),
             Column("State"),
             Column("Why"),
@@ -68,7 +67,6 @@ def _order_table(rows: list[PaymentOrder], older: int | None = None) -> Table:
         [
             (
                 display.link(row, display.steady(display.short_id(row.public_id))),
-                row.attempt,
                 display.money(row.amount_minor, row.currency),
                 display.state(row),
                 display.clamped(row.reason or row.code),
@@ -150,7 +148,7 @@ def _files_of_run(run: PayoutRun, look: Look) -> Table:
         ],
         [
             (
-                display.link(file),
+                display.link(file, display.shortened(file.file_name)),
                 display.state(file, "state"),
                 f"{file.orders_count:,}",
                 display.money(file.control_sum_minor, file.currency),

@@ -46,14 +46,13 @@ class EarningAdmin(OperatorAdmin):
         "external_id",
         "kind_shown",
         "seller_shown",
-        "order_ref",
         "occurred",
         "gross_money",
         "fee_money",
         "net_money",
         "available",
     )
-    wide_only = ("order_ref", "fee_money", "available")
+    wide_only = ("fee_money", "available")
     list_filter = (("kind", ChoicesDropdownFilter), CurrencyFilter, ("occurred_at", DayRangeFilter))
     list_select_related = ("seller",)
     search_by = (
@@ -114,12 +113,11 @@ class EarningAdmin(OperatorAdmin):
 def _earnings_of(seller: Seller, look: Look) -> Table:
     rows, older = look.slice_of(Earning.objects.filter(seller=seller))
     return Table(
-        [Column("Earning"), Column("Kind"), Column("Order"), Column("Occurred"), Column("Net", money=True), Column("Available")],
+        [Column("Earning"), Column("Kind"), Column("Occurred"), Column("Net", money=True), Column("Available")],
         [
             (
                 display.link(row, row.external_id),
                 row.get_kind_display(),
-                row.order_ref,
                 display.instant(row.occurred_at),
                 display.money(row.net_minor, row.currency),
                 display.instant(row.available_at),

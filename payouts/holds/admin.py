@@ -88,13 +88,12 @@ class HoldAdmin(OperatorAdmin):
         "seller_shown",
         "state_shown",
         "remaining_money",
-        "amount_money",
         "why",
         "owner_shown",
         "review",
         "ends",
     )
-    wide_only = ("amount_money", "owner_shown", "ends")
+    wide_only = ("owner_shown", "ends")
     list_filter = (("state", ChoicesDropdownFilter), ("kind", ChoicesDropdownFilter), CurrencyFilter)
     list_select_related = ("seller", "plan", "earning")
     actor_fields = ("owner", "changed_by")
@@ -154,7 +153,6 @@ class HoldAdmin(OperatorAdmin):
     seller_shown = link_column("Seller", "seller", lambda seller: seller.legal_name)
     state_shown = state_column("State", "state")
     remaining_money = money_column("Held", "remaining_minor")
-    amount_money = money_column("Set aside")
     owner_shown = person_column("Owner", "owner")
     ends = instant_column("Ends", "release_at")
     why = reason_column("Why", "reason")

@@ -63,14 +63,13 @@ def _balances(seller: Seller, look: Look) -> Table:
 def _payees(seller: Seller, look: Look) -> Table:
     rows = list(seller.payee_accounts.order_by("currency", "-version")[:100])
     return Table(
-        [Column(t) for t in ("Account", "Currency", "State", "Name check", "Bank", "Since", "Cool-off until")],
+        [Column(t) for t in ("Account", "Currency", "State", "Name check", "Since", "Cool-off until")],
         [
             (
                 display.link(row, display.steady(f"{row.masked} v{row.version}")),
                 row.currency,
                 display.state(row),
                 display.state(row, "name_check"),
-                row.bank_name or row.bic,
                 display.instant(row.created_at),
                 display.instant(row.cool_off_until) if row.cool_off_until > row.created_at else "none",
             )

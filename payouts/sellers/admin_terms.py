@@ -25,6 +25,7 @@ class LeadEdits(ModelAdmin):
     """Rows a lead edits; everybody else with the right to see them reads."""
 
     edit_permission = "payouts.change_tiers"
+    sortable_by = ()
     show_full_result_count = False
 
     def has_add_permission(self, request: HttpRequest) -> bool:
