@@ -43,6 +43,16 @@ queue(
     tone="bad",
     order=25,
 )
+queue(
+    name="never_arrived",
+    title="Never arrived, to confirm",
+    model=PaymentOrder,
+    rows=lambda at: queries.absences_to_confirm(),
+    age_field="created_at",
+    help_text="Somebody says that the rail never had these. Ask the rail yourself; what you confirm is sent again.",
+    tone="bad",
+    order=26,
+)
 
 
 def _answers(order: PaymentOrder, look: Look) -> Table:

@@ -7,6 +7,7 @@ from typing import Any
 
 from django.db.models import Count, QuerySet, Sum
 
+from backoffice.kit.approvals import Approval, ApprovalState
 from backoffice.kit.errors import NotFound
 from payouts.dispatch.models import BankFileEntry, PaymentOrder, RailFile
 from payouts.dispatch.states import EntryState, FileState, OrderStatus
@@ -28,6 +29,12 @@ def _patience(file: RailFile) -> timedelta:
 def unknown_orders() -> QuerySet[PaymentOrder]:
     """Return orders whose outcome nobody knows, the oldest first; those with the code needs_a_person wait for one."""
     return PaymentOrder.objects.filter(status=OrderStatus.UNKNOWN).select_related("payout__seller").order_by("created_at", "id")
+
+
+def absences_to_confirm() -> QuerySet[PaymentOrder]:
+    """Return unknown orders of which one person says that they never arrived, and another has not said yet."""
+    asked = Approval.objects.filter(action="order_absent", state=ApprovalState.REQUESTED).values("subject")
+    return PaymentOrder.objects.filter(status=OrderStatus.UNKNOWN, public_id__in=asked).order_by("id")
 
 
 def unplaced_entries() -> QuerySet[BankFileEntry]:

@@ -61,7 +61,7 @@ class PayeeAccountAdmin(OperatorAdmin):
     wide_only = ("currency", "version", "by")
     list_filter = (("status", ChoicesDropdownFilter), ("name_check", ChoicesDropdownFilter))
     list_select_related = ("seller",)
-    actor_fields = ("created_by",)
+    actor_fields = ("created_by", "name_checked_by", "reactivated_by")
     machine = PAYEE
     # No search by account number here: it would stand in the address, and so in logs. The search box of the frame posts.
     search_by = (lambda term: Q(seller__external_id=term),)
@@ -149,6 +149,8 @@ class PayeeAccountAdmin(OperatorAdmin):
             ("Country", row.country),
             ("Bank's code", row.status_code),
             ("Name check", display.state(row, "name_check")),
+            ("Name check by", self.person(row, "name_checked_by") if row.name_checked_by else ""),
+            ("Said to work again by", self.person(row, "reactivated_by") if row.reactivated_by else ""),
             ("Since", display.instant(row.created_at)),
             ("By", self.person(row, "created_by")),
             ("Cool-off until", self.cool_off(row)),

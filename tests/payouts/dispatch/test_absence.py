@@ -22,6 +22,7 @@ from payouts.dispatch.operations import (
     work,
 )
 from payouts.dispatch.orders import create_orders
+from payouts.dispatch.queries import absences_to_confirm
 from payouts.runs.models import Payout
 from payouts.sellers.operations import set_seller_status
 from tests.factories.dispatch import BANK, make_submitted_run
@@ -58,6 +59,7 @@ def test_it_takes_another_person_to_send_again(rails: Path):
     with pytest.raises(approvals.ContentChanged):
         confirm_absence(order_id=order.pk, actor=checker, at=LATER, content_hash="0" * 64)
     assert PaymentOrder.objects.get(payout=order.payout).status == "unknown"
+    assert list(absences_to_confirm()) == [order]
 
     confirm_absence(order_id=order.pk, actor=checker, at=LATER, content_hash=asked.content_hash)
 
@@ -68,6 +70,7 @@ def test_it_takes_another_person_to_send_again(rails: Path):
     assert list(told) == [("order_absent.request", str(maker)), ("order_absent.confirm", str(checker))]
     with pytest.raises(NotUnknown):
         confirm_absence(order_id=order.pk, actor=checker, at=LATER)
+    assert not absences_to_confirm().exists()
 
 
 def test_an_order_that_was_found_meanwhile_is_not_sent_again(rails: Path):
