@@ -15,6 +15,7 @@ from backoffice.kit.invariants import check_books
 from payouts.dispatch.models import PaymentOrder
 from payouts.dispatch.operations import bounce, settle
 from payouts.runs.models import Payout
+from tests.browser.readable import problems_of
 from tests.factories.runs import give_money, make_payable_seller
 from tests.factories.sellers import make_seller, make_staff
 
@@ -93,7 +94,7 @@ def test_a_run_from_the_dry_run_to_the_bounce(page: Page, quiet_server: str, sig
     page.goto(f"{quiet_server}/admin/")
     page.get_by_role("link", name=re.compile("Payouts that bounced")).click()
     page.get_by_role("row", name=re.compile("Boutique Verte")).get_by_role("link").first.click()
-    expect(page.get_by_role("heading", name=re.compile("Payout to Boutique Verte SARL"))).to_be_visible()
+    expect(page.get_by_role("heading", level=2, name=re.compile("Payout to Boutique Verte SARL"))).to_be_visible()
     expect(page.get_by_text("the money is available to the seller again").first).to_be_visible()
     expect(page.get_by_role("heading", name="Timeline")).to_be_visible()
     with page.expect_download() as download:
@@ -157,7 +158,7 @@ def test_lazy_panels_load_when_they_come_into_view_and_page_on(
 
 @pytest.mark.parametrize("width", [1440, 1024, 390])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_no_page_scrolls_sideways_and_no_script_fails(
+def test_every_page_fits_reads_and_runs_no_failing_script(
     page: Page, quiet_server: str, sign_in: Any, complaints: list[str], width: int, scheme: Any
 ) -> None:
     seller = make_payable_seller(12_345)
@@ -170,10 +171,12 @@ def test_no_page_scrolls_sideways_and_no_script_fails(
         f"/go/{seller.public_id}",
         "/admin/payouts/payoutrun/plan/",
         "/admin/payouts/account/trial-balance/",
+        f"/admin/payouts/seller/{seller.pk}/do/place_hold/",
     ):
         page.goto(quiet_server + address)
         page.wait_for_load_state("networkidle")
         assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth + 1"), (
             f"{address} at {width}"
         )
+        assert problems_of(page) == [], f"{address} at {width}, {scheme}"
     assert complaints == []
