@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from html import unescape
 from typing import Any
 
 import pytest
@@ -17,8 +18,9 @@ from backoffice.kit.outbox import Event
 from backoffice.kit.states import StateChange
 from backoffice.staff.models import AuditEntry
 from payouts.holds.models import ReservePlan
-from payouts.ledger.models import Posting
+from payouts.ledger.models import Account, Posting
 from payouts.runs.models import Payout
+from payouts.sellers.models import MinimumPayout
 from tests.backoffice.desk.conftest import AT, ROLES, Market
 
 pytestmark = pytest.mark.django_db
@@ -159,3 +161,37 @@ def test_a_page_is_found_by_its_public_id_too(furnished: Market, sign_in: Any) -
     payout = Payout.objects.first()
     assert payout is not None
     assert client.get(url(Payout, "change", payout.public_id)).url == url(Payout, "change", payout.pk)
+
+
+def test_accounts_and_audits_speak_of_sellers_and_money_in_words(furnished: Market, sign_in: Any) -> None:
+    client = sign_in("lead")
+    account = Account.objects.get(code="seller.available", holder_id=furnished.paid.pk, currency="EUR")
+    for page in (url(Account, "change", account.pk), url(Account, "changelist") + f"?holder_id={furnished.paid.pk}"):
+        assert furnished.paid.legal_name in client.get(page).content.decode()
+    built = AuditEntry.objects.filter(subject=furnished.sent.public_id, facts__has_key="totals").first()
+    assert built is not None
+    told = client.get(url(AuditEntry, "change", built.pk)).content.decode()
+    assert "{&#x27;" not in told
+    assert "600.00" in told
+
+
+def test_the_head_of_a_page_says_where_one_is_in_the_words_of_the_sidebar(furnished: Market, sign_in: Any) -> None:
+    client = sign_in("finance")
+    payout = Payout.objects.filter(seller=furnished.paid).get()
+    head = client.get(url(Payout, "change", payout.pk)).content.decode().split('<h1 class="trail">')[1].split("</h1>")[0]
+    assert f'href="{url(Payout, "changelist")}"' in head
+    assert f"Payout to {furnished.paid.legal_name}" in unescape(head)
+    assert payout.public_id not in head
+
+
+def test_a_minimum_is_asked_and_shown_in_units_of_its_currency(furnished: Market, sign_in: Any) -> None:
+    client = sign_in("lead")
+    row = MinimumPayout.objects.get(currency="EUR", country="")
+    page = url(MinimumPayout, "change", row.pk)
+    assert 'value="1.00"' in client.get(page).content.decode()
+    told = client.post(page, {"currency": "EUR", "country": "", "amount_minor": "25.505"}).content.decode()
+    assert "decimal places" in told
+    assert client.post(page, {"currency": "EUR", "country": "", "amount_minor": "25.50"}).status_code == 302
+    row.refresh_from_db()
+    assert row.amount_minor == 2_550
+    assert AuditEntry.objects.filter(action="minimumpayout.change").latest("pk").facts["after"] == {"amount_minor": "2550"}
