@@ -39,7 +39,7 @@ ACTS: dict[str, tuple[str, str, str]] = {
     "view_audit": ("backoffice", "auditentry", "Can read the audit trail"),
 }
 
-_LEDGER = ["account", "balance", "posting", "entry", "checkpoint", "horizon", "period"]
+_LEDGER = ["account", "balance", "floorchange", "posting", "entry", "checkpoint", "horizon", "period"]
 _SELLERS = ["seller", "payeeaccount", "tier", "minimumpayout"]
 _EARNINGS = ["earning", "earningimport", "rejectedline", "hold", "reserveplan"]
 _PAYOUTS = ["payoutrun", "payout", "runskip", "paymentorder", "railfile", "bankfile", "bankstatement", "bankfileentry"]

@@ -94,7 +94,7 @@ class AccountAdmin(OperatorAdmin):
             "floors",
             "Decisions about its floor",
             _floors,
-            permission="payouts.view_balance",
+            permission="payouts.view_floorchange",
             when=lambda account: account.guarded,
         ),
     )
