@@ -69,7 +69,7 @@ class AuditEntryAdmin(OperatorAdmin):
         return (
             display.anchor(f"/go/{row.subject}", display.short_id(row.subject))
             if "_" in row.subject and ":" not in row.subject
-            else row.subject
+            else display.shortened(row.subject)
         )
 
     @admin.display(description="Sealed")
