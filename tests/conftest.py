@@ -12,6 +12,12 @@ def rows_of_the_migrations(request: pytest.FixtureRequest) -> None:
     if marker is None and not {"db", "transactional_db"} & set(request.fixturenames):
         return
     request.getfixturevalue("db")
+    # some tests bring transactions of their own, and have not opened the database yet
+    with request.getfixturevalue("django_db_blocker").unblock():
+        write_what_is_missing()
+
+
+def write_what_is_missing() -> None:
     from django.apps import apps
     from django.contrib.auth.models import Group
 
