@@ -9,7 +9,7 @@ class BackofficeConfig(AppConfig):
         from django.db.models.signals import post_migrate
 
         # the app that shared tasks bind to; the system checks; the truths
-        from backoffice import celery, checks, invariants  # noqa: F401
+        from backoffice import celery, checks, invariants  # noqa: F401 - importing them registers them
         from backoffice.kit import trail
         from backoffice.schedule import install
         from backoffice.staff import audit

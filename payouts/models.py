@@ -1,9 +1,9 @@
 """Index of the models of this wing; each stands in its room, all keep the label `payouts`."""
 
-from payouts.dispatch.models import BankFile, BankFileEntry, BankStatement, PaymentOrder, RailFile  # noqa: F401
-from payouts.earnings.models import Earning, EarningImport, RejectedLine  # noqa: F401
-from payouts.holds.models import Hold, ReservePlan  # noqa: F401
-from payouts.ledger.models import (  # noqa: F401
+from payouts.dispatch.models import BankFile, BankFileEntry, BankStatement, PaymentOrder, RailFile  # noqa: F401 - Django looks for models here
+from payouts.earnings.models import Earning, EarningImport, RejectedLine  # noqa: F401 - Django looks for models here
+from payouts.holds.models import Hold, ReservePlan  # noqa: F401 - Django looks for models here
+from payouts.ledger.models import (  # noqa: F401 - Django looks for models here
     Account,
     Balance,
     Checkpoint,
@@ -12,5 +12,5 @@ from payouts.ledger.models import (  # noqa: F401
     Period,
     Posting,
 )
-from payouts.runs.models import Payout, PayoutRun, RunSkip  # noqa: F401
-from payouts.sellers.models import MinimumPayout, PayeeAccount, Seller, Tier  # noqa: F401
+from payouts.runs.models import Payout, PayoutRun, RunSkip  # noqa: F401 - Django looks for models here
+from payouts.sellers.models import MinimumPayout, PayeeAccount, Seller, Tier  # noqa: F401 - Django looks for models here

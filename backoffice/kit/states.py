@@ -146,7 +146,7 @@ def transition_set(
             WHERE t.{of.column} = ANY(%(_sources)s) ORDER BY t.id FOR UPDATE OF t),
         moved AS (
             UPDATE {of.table} t SET {of.column} = %(_to)s{further} FROM before b
-            WHERE t.id = b.id AND t.{of.column} = b.from_state RETURNING t.id, b.from_state)"""  # noqa: S608
+            WHERE t.id = b.id AND t.{of.column} = b.from_state RETURNING t.id, b.from_state)"""  # noqa: S608 - names of tables and columns come from code
     facts = params | {"_sources": sources, "_to": str(to)} | {f"_also_{column}": value for column, value in also.items()}
     return _write_moves(of, moved, facts, to, actor=actor, at=at, reason=reason, code=code)
 
@@ -175,7 +175,7 @@ def transition_where(
     moved = f"""
         WITH moved AS (
             UPDATE {of.table} t SET {of.column} = %(_to)s{further}
-             WHERE t.{of.column} = %(_from)s AND ({condition}) RETURNING t.id, %(_from)s AS from_state)"""  # noqa: S608
+             WHERE t.{of.column} = %(_from)s AND ({condition}) RETURNING t.id, %(_from)s AS from_state)"""  # noqa: S608 - names of tables and columns come from code
     facts = params | {"_from": str(from_state), "_to": str(to)} | {f"_also_{column}": value for column, value in also.items()}
     return _write_moves(of, moved, facts, to, actor=actor, at=at, reason=reason, code=code)
 
@@ -189,7 +189,7 @@ def _write_moves(
         cursor.execute(
             f"""{moved}
         INSERT INTO backoffice_statechange (subject, subject_id, from_state, to_state, actor, code, reason, at)
-        SELECT %(_subject)s, id, from_state, %(_to)s, %(_actor)s, %(_code)s, %(_reason)s, %(_at)s FROM moved""",  # noqa: S608
+        SELECT %(_subject)s, id, from_state, %(_to)s, %(_actor)s, %(_code)s, %(_reason)s, %(_at)s FROM moved""",  # noqa: S608 - names of tables and columns come from code
             params | history,
         )
         return cursor.rowcount

@@ -22,7 +22,7 @@ def earnings_posted_once() -> Rows:
 def postings_have_earning() -> Rows:
     return rows_of(
         f"""SELECT p.id AS posting_id FROM payouts_posting p LEFT JOIN payouts_earning e ON e.id = p.source_id
-            WHERE p.template IN {EARNING_TEMPLATES} AND (p.source_kind <> 'earning' OR e.id IS NULL)"""  # noqa: S608
+            WHERE p.template IN {EARNING_TEMPLATES} AND (p.source_kind <> 'earning' OR e.id IS NULL)"""  # noqa: S608 - own text
     )
 
 

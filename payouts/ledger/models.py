@@ -1,6 +1,5 @@
 """Tables of the ledger; see money.md. Rules of the database (balance, immutability, floors, periods) stand in the migrations."""
 
-from django.contrib.postgres.fields import ArrayField  # noqa: F401
 from django.db import models
 
 

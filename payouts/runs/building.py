@@ -128,7 +128,7 @@ def _lock(currency: str | None, seller_ids: Sequence[int] | None) -> None:
     with connection.cursor() as cursor:
         cursor.execute("DROP TABLE IF EXISTS pg_temp.run_sellers, pg_temp.run_plan, pg_temp.run_draft, pg_temp.run_booking")
         cursor.execute("CREATE TEMP TABLE run_sellers (seller_id bigint PRIMARY KEY) ON COMMIT DROP")
-        cursor.execute(f"INSERT INTO run_sellers SELECT DISTINCT holder_id FROM ({with_money}) AS w", params)  # noqa: S608
+        cursor.execute(f"INSERT INTO run_sellers SELECT DISTINCT holder_id FROM ({with_money}) AS w", params)  # noqa: S608 - own text
         cursor.execute("ANALYZE run_sellers")
     booking.lock_accounts_of(
         "SELECT seller_id FROM run_sellers", {}, codes=["seller.available", "seller.in_payout"], currency=currency
@@ -149,7 +149,7 @@ def _plan(*, on: date, at: datetime, kind: str, currency: str | None, seller_ids
         cursor.execute(
             f"""CREATE TEMP TABLE run_plan ON COMMIT DROP AS
                 SELECT p.* FROM ({select}) AS p
-                 WHERE p.code <> '' OR EXISTS (SELECT 1 FROM run_sellers l WHERE l.seller_id = p.seller_id)""",  # noqa: S608
+                 WHERE p.code <> '' OR EXISTS (SELECT 1 FROM run_sellers l WHERE l.seller_id = p.seller_id)""",  # noqa: S608 - own text
             params,
         )
         cursor.execute("SELECT count(*) FROM run_plan WHERE code = ''")

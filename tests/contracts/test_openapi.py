@@ -106,7 +106,7 @@ def _nullable(node):
     return {"anyOf": [inner, {"type": "null"}]} if "x-null" in node else inner
 
 
-def test_answers_hold_exactly_the_declared_keys(schema, belongings):  # noqa: F811
+def test_answers_hold_exactly_the_declared_keys(schema, belongings):  # noqa: F811 - the fixture of that name
     owner, ids = belongings
     for route, methods in MATRIX.items():
         if "get" not in methods:
@@ -118,7 +118,7 @@ def test_answers_hold_exactly_the_declared_keys(schema, belongings):  # noqa: F8
         assert_exact(schema, declared, response.json(), path)
 
 
-def test_bank_details_never_stand_in_an_answer(belongings):  # noqa: F811
+def test_bank_details_never_stand_in_an_answer(belongings):  # noqa: F811 - the fixture of that name
     from payouts.sellers.models import PayeeAccount
 
     owner, ids = belongings
@@ -141,7 +141,7 @@ def test_problems_have_exactly_the_declared_keys(schema):
 
 
 @pytest.mark.parametrize("mode", [GenerationMode.POSITIVE, GenerationMode.NEGATIVE])
-def test_nothing_that_fits_or_breaks_the_schema_makes_a_500(mode, settings_for_fuzzing, belongings):  # noqa: F811
+def test_nothing_that_fits_or_breaks_the_schema_makes_a_500(mode, settings_for_fuzzing, belongings):  # noqa: F811 - the fixture of that name
     owner, _ = belongings
     generation = GenerationConfig(modes=[mode])
     config = SchemathesisConfig(projects=ProjectsConfig(default=ProjectConfig(generation=generation)))

@@ -314,7 +314,7 @@ def test_two_swapped_ciphertexts_do_not_open():
             [one.pk, two.pk, two.pk, one.pk],
         )
     with pytest.raises(CannotUnseal):
-        PayeeAccount.objects.get(pk=one.pk).number  # noqa: B018
+        PayeeAccount.objects.get(pk=one.pk).number  # noqa: B018 - reading it is the act
 
 
 @pytest.mark.parametrize("statement", [
