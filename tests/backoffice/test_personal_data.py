@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import IntegrityError, connection, transaction
 from django.utils.module_loading import import_string
 
 from backoffice.kit.actors import staff, system
@@ -136,7 +136,7 @@ def test_a_traceback_of_the_database_tells_no_row(log: io.StringIO, db: None):
     try:
         with transaction.atomic():
             Seller.objects.filter(pk=seller.pk).update(schedule_day=-1)
-    except Exception:
+    except IntegrityError:
         logging.getLogger("payouts").exception("it went wrong for %s", "FR7630006000011234567890189")
 
     said = log.getvalue()

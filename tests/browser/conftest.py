@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from django.test import override_settings
+from playwright.sync_api import expect
 
 # Playwright's sync API keeps an event loop in this thread; Django would take our own look-ups for calls from async code.
 os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
@@ -25,6 +26,8 @@ QUIET = [
     "--disable-component-update",
     "--disable-sync",
 ]
+# A busy machine is slow, not wrong: what is expected may take its time to appear.
+expect.set_options(timeout=20_000)
 PASSWORD = "correct horse battery staple"
 
 

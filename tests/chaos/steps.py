@@ -42,10 +42,11 @@ def make_sellers(count: int, at: Any) -> None:
     from backoffice.kit.actors import staff
     from backoffice.kit.crypto import blind_index
     from backoffice.kit.states import born_set
-    from payouts.ledger.operations import Draft, post
+    from payouts.ledger.operations import Draft, post, set_floors
     from payouts.ledger.templates import platform
     from payouts.ledger.templates import seller as bucket
     from payouts.sellers.models import PayeeAccount, Seller
+    from payouts.sellers.queries import debt_limit_minor
     from payouts.sellers.states import PAYEE, SELLER
     from tests.factories.sellers import make_tier
 
@@ -65,6 +66,8 @@ def make_sellers(count: int, at: Any) -> None:
         )
         for n, one in enumerate(sellers)
     )  # fmt: skip
+    floors = [("seller.available", one.pk, "USD", -debt_limit_minor(tier, "USD")) for one in sellers]
+    set_floors(floors=floors, actor=actor, at=at, reason="its tier's debt limit")
     born_set(SELLER, "SELECT id FROM payouts_seller", {}, actor=actor, at=at)
     born_set(PAYEE, "SELECT id FROM payouts_payeeaccount", {}, actor=actor, at=at)
     drafts = [
