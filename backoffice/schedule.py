@@ -91,6 +91,12 @@ def _forget(at: datetime) -> Any:
     return {"keys": forget_keys(at=at), "skips": forget_skips(at=at)}
 
 
+def _screen(at: datetime) -> Any:
+    from fraud.screening.operations import work
+
+    return work(at=at, seconds=25)
+
+
 def _check_books(at: datetime) -> Any:
     from backoffice.desk.operations import check_books_now
 
@@ -112,6 +118,13 @@ TIMETABLE: dict[str, Job] = {
         Job("runs.expire", 3600, "default", "Give back the money of runs nobody approved in time.", _expire),
         Job(
             "dispatch.close_return_windows", 3600, "default", "Make paid payouts final after their return window.", _close_windows
+        ),
+        Job(
+            "screening.work",
+            30,
+            "files",
+            "End old clearances, take new list versions over the parties, screen who is due.",
+            _screen,
         ),
         Job("books.check", 3600, "files", "Prove the books.", _check_books),
         Job("rows.forget", 86_400, "default", "Forget idempotency keys and skips of runs past their age.", _forget),

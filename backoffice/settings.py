@@ -1,6 +1,6 @@
 """Configure the project from the environment, in reading order.
 
-Identity, apps, database, time, security, money, rails, queues, admin, API, logging. Nothing secret has a default here: the
+Identity, apps, database, time, security, money, rails, screening, queues, admin, API, logging. Nothing secret has a default here: the
 embedded runtime writes its own secrets into the data folder, everybody else sets them.
 """
 
@@ -172,6 +172,14 @@ SANDBOX_PROVIDER_URL = env("SANDBOX_PROVIDER_URL", default="")
 SANDBOX_VISIBILITY_LAG_SECONDS = env.float("SANDBOX_VISIBILITY_LAG_SECONDS", default=0.0)
 BANK_FILE_MAX_BYTES = env.int("BANK_FILE_MAX_BYTES", default=50 * 1024 * 1024)
 
+# --- screening ----------------------------------------------------------------------------------------------------------
+# Who is asked whether a party is on a list: the index in this process, or a yente server.
+SCREENING_PROVIDER = env("SCREENING_PROVIDER", default="index")
+SCREENING_LIST_MAX_BYTES = env.int("SCREENING_LIST_MAX_BYTES", default=512 * 1024 * 1024)
+YENTE_URL = env("YENTE_URL", default="http://localhost:8001")
+YENTE_DATASET = env("YENTE_DATASET", default="sanctions")
+YENTE_TIMEOUT_SECONDS = env.float("YENTE_TIMEOUT_SECONDS", default=5.0)
+
 # --- queues -------------------------------------------------------------------------------------------------------------
 BROKER_URL = env("BROKER_URL", default="memory://")
 CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
@@ -263,5 +271,6 @@ LOGGING = {
     "loggers": {
         "backoffice": {"level": env("LOG_LEVEL", default="INFO")},
         "payouts": {"level": env("LOG_LEVEL", default="INFO")},
+        "fraud": {"level": env("LOG_LEVEL", default="INFO")},
     },
 }

@@ -21,6 +21,7 @@ def write_what_is_missing() -> None:
     from django.apps import apps
     from django.contrib.auth.models import Group
 
+    from fraud.screening.models import ScreeningPolicy
     from payouts.sellers.models import MinimumPayout
 
     if not Group.objects.exists():
@@ -29,3 +30,5 @@ def write_what_is_missing() -> None:
         write_roles()
     if not MinimumPayout.objects.exists():
         importlib.import_module("payouts.migrations.0003_tiers_and_minimums").write(apps, None)
+    if not ScreeningPolicy.objects.exists():
+        importlib.import_module("fraud.migrations.0002_screening_rules").write(apps, None)

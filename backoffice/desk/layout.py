@@ -47,6 +47,20 @@ NAVIGATION: list[tuple[str, list[tuple[str, str, str, str]]]] = [
         ],
     ),
     (
+        "Screening",
+        [
+            ("Hits", "person_alert", "admin:fraud_hit_changelist", "fraud.view_hit"),
+            ("Parties", "groups", "admin:fraud_party_changelist", "fraud.view_party"),
+            ("Coverage", "donut_large", "admin:fraud_party_coverage", "fraud.view_party"),
+            ("Checks", "manage_search", "admin:fraud_check_changelist", "fraud.view_check"),
+            ("Clearances", "verified_user", "admin:fraud_clearance_changelist", "fraud.view_clearance"),
+            ("Lists", "list", "admin:fraud_screeninglist_changelist", "fraud.view_screeninglist"),
+            ("List versions", "difference", "admin:fraud_listversion_changelist", "fraud.view_listversion"),
+            ("List entries", "person_search", "admin:fraud_listentry_changelist", "fraud.view_listentry"),
+            ("Policies", "tune", "admin:fraud_screeningpolicy_changelist", "fraud.view_screeningpolicy"),
+        ],
+    ),
+    (
         "Ledger",
         [
             ("Trial balance", "balance", "admin:payouts_account_trial_balance", "payouts.view_account"),

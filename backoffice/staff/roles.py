@@ -33,6 +33,12 @@ ACTS: dict[str, tuple[str, str, str]] = {
     "request_adjustment": ("payouts", "posting", "Can request an adjustment"),
     "approve_adjustment": ("payouts", "posting", "Can approve an adjustment"),
     "export_rows": ("payouts", "payout", "Can export lists"),
+    "judge_hits": ("fraud", "hit", "Can judge screening hits"),
+    "approve_clearances": ("fraud", "clearance", "Can approve the clearance of strong screening hits"),
+    "load_lists": ("fraud", "screeninglist", "Can load screening lists"),
+    "propose_policy": ("fraud", "screeningpolicy", "Can propose a screening policy"),
+    "approve_policy": ("fraud", "screeningpolicy", "Can approve a screening policy"),
+    "screen_names": ("fraud", "check", "Can look names up and screen again"),
     "check_books": ("backoffice", "bookscheck", "Can check the books now"),
     "deliver_events": ("backoffice", "event", "Can have events delivered again that were given up"),
     "manage_keys": ("backoffice", "apikey", "Can make and revoke API keys"),
@@ -43,6 +49,17 @@ _LEDGER = ["account", "balance", "floorchange", "posting", "entry", "checkpoint"
 _SELLERS = ["seller", "payeeaccount", "tier", "minimumpayout"]
 _EARNINGS = ["earning", "earningimport", "rejectedline", "hold", "reserveplan"]
 _PAYOUTS = ["payoutrun", "payout", "runskip", "paymentorder", "railfile", "bankfile", "bankstatement", "bankfileentry"]
+_SCREENING = [
+    "screeninglist",
+    "listversion",
+    "listentry",
+    "screeningpolicy",
+    "party",
+    "check",
+    "hit",
+    "clearance",
+    "screeningpass",
+]
 _AROUND = ["partner", "apikey", "event", "approval", "statechange", "bookscheck", "jobrun"]
 _ALL_PAYOUTS = [*_LEDGER, *_SELLERS, *_EARNINGS, *_PAYOUTS]
 # Internals nobody looks at: IdempotencyRecord, EventConsumption, LoginAttempt, SignInLink.
@@ -53,6 +70,7 @@ def _views(app_label: str, models: list[str]) -> set[str]:
 
 
 _EVERYTHING = _views("payouts", _ALL_PAYOUTS) | _views("backoffice", _AROUND)
+_SCREENS = _views("fraud", _SCREENING)
 _AUDIT = {"backoffice.view_audit", "backoffice.view_auditentry"}
 _STAFF = _views("auth", ["user", "group"])
 
@@ -84,7 +102,14 @@ ROLES: dict[str, set[str]] = {
     | _FINANCE
     | _AUDIT
     | _STAFF
+    | _SCREENS
     | _acts(
+        "judge_hits",
+        "approve_clearances",
+        "load_lists",
+        "propose_policy",
+        "approve_policy",
+        "screen_names",
         "approve_run",
         "cancel_payout",
         "hold_payout",
@@ -105,13 +130,17 @@ ROLES: dict[str, set[str]] = {
     ),
     "compliance": _views("payouts", [*_SELLERS, *_EARNINGS, *_PAYOUTS, "account", "balance"])
     | _views("backoffice", ["approval", "statechange", "event"])
-    | _acts("set_seller_status", "change_payee", "place_hold", "release_hold", "hold_payout", "export_rows"),
+    | _SCREENS
+    | _acts("set_seller_status", "change_payee", "place_hold", "release_hold", "hold_payout", "export_rows")
+    | _acts("judge_hits", "approve_clearances", "load_lists", "propose_policy", "screen_names"),
     "risk": _views("payouts", [*_SELLERS, *_EARNINGS, *_PAYOUTS, "account", "balance"])
     | _views("backoffice", ["approval", "statechange", "event"])
-    | _acts("place_hold", "release_hold", "hold_payout", "change_reserve_plan", "export_rows"),
+    | _SCREENS
+    | _acts("place_hold", "release_hold", "hold_payout", "change_reserve_plan", "export_rows")
+    | _acts("propose_policy", "approve_policy", "screen_names"),
     "support": _views("payouts", [*_SELLERS, *_EARNINGS, "payout", "payoutrun", "runskip", "account", "balance"])
     | _views("backoffice", ["statechange"]),
-    "auditor": _EVERYTHING | _AUDIT | _STAFF | _acts("export_rows"),
+    "auditor": _EVERYTHING | _SCREENS | _AUDIT | _STAFF | _acts("export_rows"),
 }
 
 

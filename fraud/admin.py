@@ -1,0 +1,10 @@
+"""Index of the screens of this wing; each stands in its room."""
+
+from backoffice.kit.admin import declare_permissions
+from backoffice.staff.roles import ACTS
+
+declare_permissions(f"{app_label}.{codename}" for codename, (app_label, _, _) in ACTS.items())
+
+# after the permissions the buttons name
+from fraud.screening import admin as screening  # noqa: E402, F401
+from fraud.screening import admin_lists as lists  # noqa: E402, F401

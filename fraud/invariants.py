@@ -1,0 +1,3 @@
+"""Index of the truths of this wing; importing it registers them."""
+
+import fraud.screening.invariants  # noqa: F401

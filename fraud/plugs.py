@@ -1,0 +1,9 @@
+"""What this wing plugs into others' sockets and into its own; called once from FraudConfig.ready()."""
+
+
+def plug_in() -> None:
+    """Register truths and event consumers."""
+    from fraud import invariants  # noqa: F401 - registers the truths
+    from fraud.screening import consuming
+
+    consuming.plug_in()
