@@ -117,7 +117,7 @@ def withdraw_request(hit: Hit, *, actor: Actor, at: datetime, reason: str) -> No
 
 
 def settle_party(party: Party, *, answer: str, actor: Actor, at: datetime, code: str = "") -> None:
-    """Give a locked party the state that `answer` and its hits lead to. Tells `screening.changed` when it moved."""
+    """Give a locked party the state that `answer` and its hits lead to. Tells `screening.changed` when it is another than told last."""
     blocking = Hit.objects.filter(party=party, state__in=BLOCKING).count()
     to = answer
     if answer != PartyState.FAILED and blocking:
@@ -125,6 +125,10 @@ def settle_party(party: Party, *, answer: str, actor: Actor, at: datetime, code:
     if party.state == to:
         return
     transition(PARTY, party, to, actor=actor, at=at, code=code)
+    if party.told == to:
+        return
+    party.told = str(to)
+    party.save(update_fields=["told"])
     payload = {"subject": party.subject, "state": str(to), "hits": blocking}
     tell("screening.changed", subject=party.subject, payload=payload, at=at)
 

@@ -145,6 +145,9 @@ class Party(models.Model):
     fingerprint = models.CharField(max_length=64)
     told_by = models.CharField(max_length=20, help_text="Who keeps these facts right: a room, or the seller's own record.")
     state = models.CharField(max_length=16, choices=PartyState.choices, default=PartyState.DUE)
+    told = models.CharField(
+        max_length=16, blank=True, help_text="The state that was told last: a second check with the same answer is no news."
+    )
     trigger = models.CharField(max_length=10, choices=Trigger.choices, default=Trigger.CREATED)
     problem = models.CharField(max_length=60, blank=True)
     covers = models.JSONField(default=dict, help_text="{list: version} this party was compared with.")
