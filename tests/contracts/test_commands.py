@@ -21,6 +21,8 @@ from django.db import connection
 import backoffice.management.commands as commands
 from backoffice.kit.commands import OperatorCommand
 from tests.factories.books import Books, books_in, undone
+from tests.factories.screening import HEAD as LIST_HEAD
+from tests.factories.screening import load
 from tests.factories.sellers import make_iban, make_staff
 from tests.payouts.bankfiles import samples
 
@@ -51,7 +53,8 @@ def everything(django_db_setup: None, django_db_blocker: Any, tmp_path_factory: 
         make_staff("lead", "lead@example.com")
         make_staff("finance", "finance@example.com")
         make_staff("auditor", "auditor@example.com")
-        names = {path.stem: str(path) for path in write_files(folder, books)}
+        load(folder)
+        names = {path.stem: str(path) for path in write_files(folder, books)} | {"list": str(folder / "list.csv")}
         names |= {"folder": str(folder), "nowhere": str(folder / "nowhere.csv"), "out": str(folder / "out")}
         names |= {"built": books.built.public_id, "handed_over": books.handed_over.public_id, "settled": books.settled.public_id}
         yield Place(books, names)
@@ -68,6 +71,7 @@ def write_files(folder: Path, books: Books) -> list[Path]:
         "earnings_partly.csv": EARNINGS + sale.format(2, french, 2) + sale.format(3, "nobody", 3),
         "headless.csv": "a,b,c\n1,2,3\n",
         "empty.csv": "",
+        "one_entry.csv": f"{LIST_HEAD}\na1,Zoltan Krabbenhoft,person,,,,,\n",
     }
     data = {name: text.encode() for name, text in texts.items()} | {
         "noise.bin": bytes(range(256)) * 4,
@@ -139,6 +143,13 @@ GOOD = [
     (f"dispatch --at {AT}", 0, "taken_up unknown"),
     ("seal_audit --verify", 0, "sealed intact"),
     (f"rotate_field_keys --at {AT}", 0, "rotated failed"),
+    (f"load_list {{list}} --format csv --name invented --at {AT}", 0, "list version new added changed removed unchanged"),
+    (
+        f"load_list {{list}} --format csv --name other --as lead@example.com --at {AT}",
+        0,
+        "list version new added changed removed",
+    ),
+    (f"screen Krabbenhoft --country HU --birth-date 1961-04-17 --at {AT}", 0, "result threshold versions hits"),
 ]
 
 
@@ -174,6 +185,9 @@ REFUSED = [
     (f"refresh_run {{settled}} --as finance@example.com --at {AT}", "run_not_waiting"),
     (f"approve_run {{built}} --as lead@example.com --content-hash 00 --at {AT}", "approved_hash_differs"),
     (f"seed_demo --at {AT}", None),
+    (f"load_list {{list}} --format opensanctions-csv --name invented --at {AT}", "list_of_other_format"),
+    (f"load_list {{one_entry}} --format csv --name invented --at {AT}", "list_shrinks"),
+    (f"load_list {{list}} --format csv --name other --as auditor@example.com --at {AT}", "not_permitted"),
 ]
 
 
@@ -228,6 +242,13 @@ UNUSABLE = [
     f"plan_run --on 2099-01-01 --at {AT}",
     f"plan_run --currency GOLD --at {AT}",
     f"build_run --on 9999-12-31 --at {AT}",
+    *[f"load_list {file} --format {kind} --name new --at {AT}" for file in FILES for kind in ("csv", "un-xml")],
+    f"load_list {{bomb}} --format un-xml --name new --at {AT}",
+    f"load_list {{list}} --format csv --name ../new --at {AT}",
+    f"load_list {{list}} --format csv --name new --as nobody@example.com --at {AT}",
+    f"screen Krabbenhoft --birth-date yesterday --at {AT}",
+    f"screen Krabbenhoft --country France --at {AT}",
+    "bench screening",
 ]
 
 

@@ -5,9 +5,14 @@ from datetime import date, datetime
 from typing import Any
 
 from backoffice.kit.actors import system
-from backoffice.kit.commands import FAILED, OperatorCommand
-from backoffice.kit.errors import InputError
+from backoffice.kit.commands import OperatorCommand
+from backoffice.kit.errors import InputError, Refusal
 from fraud.screening.operations import look_up
+
+
+class NoAnswer(Refusal):
+    code = "screening_failed"
+    sentence = "There is no answer, which is not a clean one: {why}"
 
 
 class Command(OperatorCommand):
@@ -22,7 +27,7 @@ class Command(OperatorCommand):
     def run(self, *, name: str, birth_date: str | None, country: list[str], kind: str, at: datetime, **_: Any) -> dict[str, Any]:
         answer = look_up(name=name, birth_on=_day(birth_date), countries=country, kind=kind, actor=system("screen"), at=at)
         if answer["result"] == "failed":
-            self.exit_code = FAILED
+            raise NoAnswer(why=answer["sentence"])
         return answer
 
     def human(self, answer: dict[str, Any]) -> None:

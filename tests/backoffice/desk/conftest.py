@@ -16,6 +16,7 @@ from django.test import Client
 from backoffice.kit import clock
 from backoffice.kit.actors import Actor, staff
 from backoffice.partners.operations import create_partner, issue_key
+from fraud.screening.operations import clear_hit
 from payouts.dispatch.models import BankFile, BankFileEntry, PaymentOrder
 from payouts.dispatch.operations import bounce, settle, submit_run
 from payouts.earnings.importing import import_earnings
@@ -23,6 +24,7 @@ from payouts.holds.operations import create_reserve_plan, place_hold
 from payouts.ledger.periods import open_period
 from payouts.runs.models import PayoutRun
 from payouts.sellers.models import Seller
+from tests.factories import screening
 from tests.factories.dispatch import rails_in
 from tests.factories.runs import give_money, make_approved_run, make_payable_seller, make_run
 from tests.factories.sellers import make_payee, make_seller, make_staff
@@ -127,6 +129,7 @@ def _furnish(folder: Path, seller: Seller, maker: Actor, checker: Actor) -> None
     (folder / "earnings.csv").write_text(lines)
     import_earnings(path=folder / "earnings.csv", source="shop", actor=maker, at=AT)
     open_period(month=AT.date(), at=AT)
+    _screen(folder)
     partner = create_partner(name="Partner", livemode=False, actor=checker, at=AT)
     issue_key(partner_id=partner.pk, label="shop", scopes=["events:read"], actor=checker, at=AT)
     file = BankFile.objects.create(
@@ -143,6 +146,15 @@ def _furnish(folder: Path, seller: Seller, maker: Actor, checker: Actor) -> None
         state="unplaced",
         created_at=AT,
     )
+
+
+def _screen(folder: Path) -> None:
+    """Load a list; two parties resemble entries of it, one of them cleared."""
+    screening.load(folder, at=AT)
+    open_one = screening.make_party("Zoltan Krabbenhoft Vasquelle", at=AT)
+    weaker = screening.make_party("Zoltan Vasquelle", at=AT)
+    assert {open_one.state, weaker.state} == {"hits"}
+    clear_hit(hit_id=weaker.hits.get().pk, reason="Born in another town.", actor=staff(1), at=AT)
 
 
 @pytest.fixture

@@ -25,7 +25,7 @@ def test_finance_makes_and_the_lead_checks():
 
 def test_the_auditor_sees_everything_and_changes_nothing():
     auditor = make_staff("auditor")
-    for app_label in ("payouts", "backoffice"):
+    for app_label in ("payouts", "backoffice", "fraud"):
         for model in apps.get_app_config(app_label).get_models():
             if model._meta.model_name not in NOT_SHOWN:
                 assert auditor.has_perm(f"{app_label}.view_{model._meta.model_name}"), model
