@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import io
 import json
+import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,9 +15,12 @@ from django.core.management import call_command
 from django.db import connection
 
 from backoffice.invariants import history_agrees_with_status  # noqa: F401 - the index of truths is loaded
+from backoffice.kit.actors import staff
 from backoffice.kit.invariants import TRUTHS, Verdict, check_books
+from fraud.screening.operations import clear_hit, work
 from payouts.ledger.operations import Draft, post
 from payouts.ledger.templates import Leg, platform, seller
+from tests.factories import screening
 from tests.factories.books import AT, ROBOT, Books, books_in, undone
 
 pytestmark = pytest.mark.django_db
@@ -417,6 +422,55 @@ def an_audit_entry_is_rewritten(books: Books) -> None:
 @corrupts("audit_chain_verifies")
 def an_audit_entry_vanishes(_: Books) -> None:
     spoil("DELETE FROM backoffice_auditentry WHERE chain_no = 2", tables="backoffice_auditentry")
+
+
+# --- screening
+
+
+def screened() -> None:
+    """Add a list, a clean party, and one whose weaker hit is cleared; the pass of the list is over."""
+    with tempfile.TemporaryDirectory() as folder:
+        screening.load(Path(folder), at=AT)
+    screening.make_party("Anna Bergqvist", at=AT)
+    weaker = screening.make_party("Zoltan Vasquelle", at=AT)
+    clear_hit(hit_id=weaker.hits.get().pk, reason="Born in another town.", actor=staff(9001), at=AT)
+    work(at=AT)
+
+
+@corrupts("strong_hits_cleared_by_two")
+def a_strong_hit_was_cleared_by_one(_: Books) -> None:
+    screened()
+    spoil("UPDATE fraud_clearance SET strong = true, approved_by = 'staff:9002'", tables="fraud_clearance")
+
+
+@corrupts("cleared_hits_have_clearance")
+def a_clearance_is_stretched_to_another_entry(_: Books) -> None:
+    screened()
+    spoil("UPDATE fraud_clearance SET entry_fingerprint = 'another'", tables="fraud_clearance")
+
+
+@corrupts("clean_parties_were_compared")
+def a_clean_party_is_swapped(_: Books) -> None:
+    screened()
+    spoil("UPDATE fraud_party SET fingerprint = 'another' WHERE id = (SELECT min(id) FROM fraud_party WHERE state = 'clean')")
+
+
+@corrupts("due_parties_are_in_the_queue")
+def a_due_party_leaves_the_queue(_: Books) -> None:
+    screening.make_due_party("Bo Carlsen", at=AT)
+    spoil("UPDATE fraud_party SET next_try_at = NULL WHERE state = 'due'")
+
+
+@corrupts("lists_are_covered")
+def a_party_was_never_compared_with_the_version_in_use(_: Books) -> None:
+    screened()
+    spoil("UPDATE fraud_party SET covers = '{}' WHERE state = 'clean'")
+
+
+@corrupts("list_versions_add_up")
+def entries_vanish_from_a_list(_: Books) -> None:
+    screened()
+    spoil("DELETE FROM fraud_listentry WHERE source_id = 'd4'", tables="fraud_listentry")
 
 
 # --- the tests
