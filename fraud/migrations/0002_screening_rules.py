@@ -60,7 +60,7 @@ def write(apps, schema_editor):
 class Migration(migrations.Migration):
     dependencies = [
         ("fraud", "0001_screening"),
-        ("backoffice", "0011_desk_names"),
+        ("backoffice", "0013_roles_see_floors"),
         ("contenttypes", "0002_remove_content_type_name"),
     ]
 

@@ -8,11 +8,9 @@ from typing import Any
 
 from tqdm import tqdm
 
-from backoffice.kit.actors import system
-from backoffice.kit.commands import OperatorCommand
+from backoffice.kit.commands import OperatorCommand, actor_of
 from fraud.screening.operations import load_list
 from fraud.screening.reading import FORMATS
-from payouts.runs.commanding import staff_actor
 
 
 class Command(OperatorCommand):
@@ -35,7 +33,7 @@ class Command(OperatorCommand):
                 path=file,
                 list_format=list_format,
                 name=name,
-                actor=staff_actor(email, "fraud.load_lists") if email else system("load_list"),
+                actor=actor_of(email, permission="fraud.load_lists", fallback="load_list"),
                 at=at,
                 accept_shrink=accept_shrink,
                 progress=bar.update,
