@@ -18,6 +18,8 @@ LEFT_OUT_SHARE, CONTRADICTED_SHARE = 0.60, 0.25
 SIGNIFICANT = 0.3
 IDENTIFYING = 1.2
 ONE_PART_MAX = 70.0
+# "A. Ahmed" may be anybody; "A. Krabbenhoft" hardly.
+TELLING, INITIAL_AND_COMMON_MAX = 0.5, 76.0
 ORDER_COST = 3.0
 WHOLE_MIN = 0.80
 WHOLE_COST, WHOLE_COST_SAME_COUNT = 2.0, 6.0
@@ -87,8 +89,11 @@ def _score(pairs: tuple[Pair, ...], added: list[float], missing: list[float]) ->
     score = 100 * (share * better + (1 - share) * worse)
     met = sum(len(pair.one) + len(pair.other) for pair in pairs if pair.weight >= SIGNIFICANT) / 2
     initials = sum(pair.weight < SIGNIFICANT and pair.alike == INITIAL for pair in pairs)
-    alone = met + initials <= 1 and any(weight >= SIGNIFICANT for weight in added + missing)
-    return min(score, ONE_PART_MAX) if alone else score
+    if met + initials <= 1 and any(weight >= SIGNIFICANT for weight in added + missing):
+        return min(score, ONE_PART_MAX)
+    if met <= 1 and initials and max(pair.weight for pair in pairs) < TELLING:
+        return min(score, INITIAL_AND_COMMON_MAX)
+    return score
 
 
 def _align(one: tuple[str, ...], other: tuple[str, ...], alike: Callable[[str, str], float], weigh: Weigh) -> tuple[Pair, ...]:

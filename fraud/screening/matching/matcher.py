@@ -17,6 +17,8 @@ COUNTRY_SHARED, COUNTRY_OTHER = 3, -3
 KIND_OTHER = -20
 WEAK_ALIAS = -3
 IDENTIFIER_SCORE = 100.0
+# A name in letters that do not tell its romanisation hits only where ours is, order apart, exactly the list's.
+OPAQUE_MIN = 97.0
 # Candidates whose name is a little below the threshold may be lifted over it by a birth date and a country.
 LIFT = BIRTH_DAY + COUNTRY_SHARED
 HITS_MAX = 50
@@ -86,7 +88,8 @@ class Matcher:
         for text in query.names:
             name = read_name(text)
             if name.parts:
-                for candidate in self.index.search(name, threshold - LIFT):
+                floor = OPAQUE_MIN if name.problem == "script_not_comparable" else threshold - LIFT
+                for candidate in self.index.search(name, floor):
                     self._keep(best, self._judge(query, text, name, candidate), threshold)
         for one in query.identifiers:
             for key in self.by_identifier.get(one, ()):

@@ -9,7 +9,7 @@ from rapidfuzz.distance import OSA
 from fraud.screening.matching.names import bones_of, canon, skeleton_of, sound_of
 
 ALIKE_MIN = 0.70
-SAME_SKELETON = 0.86
+SAME_SKELETON = 0.82
 SAME_SOUND, HEARD_SHARE = 0.97, 0.95
 SAME_BONES, FEW_BONES, VOWELLESS_MIN = 0.90, 0.75, 0.80
 SHORT_SKELETON = 0.72
