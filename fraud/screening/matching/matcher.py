@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
@@ -22,6 +23,7 @@ OPAQUE_MIN = 97.0
 # Candidates whose name is a little below the threshold may be lifted over it by a birth date and a country.
 LIFT = BIRTH_DAY + COUNTRY_SHARED
 HITS_MAX = 50
+SETTLED_FROM = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +74,10 @@ class Matcher:
         self.entries: dict[int, EntryFacts] = {}
         self.by_identifier: dict[str, list[int]] = {}
         self.index = NameIndex(self._listed(entries), rarity)
+        # A million long-lived objects: walked by the collector again and again they cost single names a third of a second.
+        if len(self.index) >= SETTLED_FROM:
+            gc.collect()
+            gc.freeze()
 
     def _listed(self, entries: Iterable[EntryFacts]) -> Iterable[Listed]:
         for entry in entries:
