@@ -414,7 +414,7 @@ class PartyAdmin(OperatorAdmin):
             "opts": self.opts,
             "title": "Coverage of screening",
             "standing": "Who is due, failed, overdue or stale has no answer that holds; none of them counts as clean.",
-            "facts": shown,
+            "facts": [(name, value, False) for name, value in shown],
         }
         return TemplateResponse(request, "backoffice/object.html", context)
 
