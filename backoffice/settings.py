@@ -185,6 +185,12 @@ SERVESTATIC_AUTOREFRESH = DEBUG
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+    # What sellers send to prove who they are. Another backend, such as storages.backends.s3.S3Storage, is a setting; the bytes are sealed anyway.
+    "documents": {
+        "BACKEND": env("DOCUMENT_STORAGE", default="django.core.files.storage.FileSystemStorage"),
+        "OPTIONS": env.json("DOCUMENT_STORAGE_OPTIONS", default={})
+        or {"location": str(DATA_DIR / "documents"), "file_permissions_mode": 0o600, "directory_permissions_mode": 0o700},
+    },
 }
 
 # --- API ----------------------------------------------------------------------------------------------------------------
@@ -222,6 +228,9 @@ SPECTACULAR_SETTINGS = {
         "SkipCode": "payouts.runs.states.SkipCode",
         "EarningKind": "payouts.earnings.models.EarningKind",
         "PayeeKind": "payouts.sellers.models.PayeeKind",
+        "RequirementState": "payouts.compliance.states.RequirementState",
+        "DocumentState": "payouts.compliance.states.DocumentState",
+        "PersonKind": "payouts.compliance.models.PersonKind",
     },
 }
 

@@ -22,6 +22,8 @@ ACTS: dict[str, tuple[str, str, str]] = {
     "change_reserve_plan": ("payouts", "reserveplan", "Can create and disable reserve plans"),
     "change_payee": ("payouts", "payeeaccount", "Can change and mark payee accounts"),
     "set_seller_status": ("payouts", "seller", "Can activate, pause, block and close sellers"),
+    "review_sellers": ("payouts", "requirement", "Can decide requirements, documents and reviews of sellers"),
+    "open_documents": ("payouts", "document", "Can open the documents sellers sent"),
     "change_tiers": ("payouts", "tier", "Can change tiers and minimum payouts"),
     "import_earnings": ("payouts", "earningimport", "Can import earnings"),
     "retry_rejected": ("payouts", "rejectedline", "Can retry and dismiss rejected lines"),
@@ -40,7 +42,9 @@ ACTS: dict[str, tuple[str, str, str]] = {
 }
 
 _LEDGER = ["account", "balance", "floorchange", "posting", "entry", "checkpoint", "horizon", "period"]
-_SELLERS = ["seller", "payeeaccount", "tier", "minimumpayout"]
+_SELLERS = ["seller", "payeeaccount", "tier", "minimumpayout", "requirement", "sellercapabilities"]
+# Who stands behind a seller, and the papers: personal data, for those who review and those who audit.
+_REVIEWS = ["person", "stake", "document", "reviewmessage", "claim"]
 _EARNINGS = ["earning", "earningimport", "rejectedline", "hold", "reserveplan"]
 _PAYOUTS = ["payoutrun", "payout", "runskip", "paymentorder", "railfile", "bankfile", "bankstatement", "bankfileentry"]
 _AROUND = ["partner", "apikey", "event", "approval", "statechange", "bookscheck", "jobrun"]
@@ -81,6 +85,7 @@ ROLES: dict[str, set[str]] = {
     "finance": _EVERYTHING | _FINANCE,
     # A lead stands in for finance, too: what a lead made, another lead checks; the verbs see to that.
     "lead": _EVERYTHING
+    | _views("payouts", _REVIEWS)
     | _FINANCE
     | _AUDIT
     | _STAFF
@@ -96,6 +101,8 @@ ROLES: dict[str, set[str]] = {
         "close_period",
         "approve_adjustment",
         "set_seller_status",
+        "review_sellers",
+        "open_documents",
         "change_tiers",
         "check_books",
         "change_payee",
@@ -103,15 +110,24 @@ ROLES: dict[str, set[str]] = {
         "deliver_events",
         "export_rows",
     ),
-    "compliance": _views("payouts", [*_SELLERS, *_EARNINGS, *_PAYOUTS, "account", "balance"])
+    "compliance": _views("payouts", [*_SELLERS, *_REVIEWS, *_EARNINGS, *_PAYOUTS, "account", "balance"])
     | _views("backoffice", ["approval", "statechange", "event"])
-    | _acts("set_seller_status", "change_payee", "place_hold", "release_hold", "hold_payout", "export_rows"),
-    "risk": _views("payouts", [*_SELLERS, *_EARNINGS, *_PAYOUTS, "account", "balance"])
+    | _acts(
+        "set_seller_status",
+        "review_sellers",
+        "open_documents",
+        "change_payee",
+        "place_hold",
+        "release_hold",
+        "hold_payout",
+        "export_rows",
+    ),
+    "risk": _views("payouts", [*_SELLERS, *_REVIEWS, *_EARNINGS, *_PAYOUTS, "account", "balance"])
     | _views("backoffice", ["approval", "statechange", "event"])
     | _acts("place_hold", "release_hold", "hold_payout", "change_reserve_plan", "export_rows"),
     "support": _views("payouts", [*_SELLERS, *_EARNINGS, "payout", "payoutrun", "runskip", "account", "balance"])
     | _views("backoffice", ["statechange"]),
-    "auditor": _EVERYTHING | _AUDIT | _STAFF | _acts("export_rows"),
+    "auditor": _EVERYTHING | _views("payouts", _REVIEWS) | _AUDIT | _STAFF | _acts("export_rows"),
 }
 
 
