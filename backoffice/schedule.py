@@ -84,6 +84,12 @@ def _assess_volumes(at: datetime) -> Any:
     return assess_volumes(actor=SCHEDULER, at=at)
 
 
+def _rate_sellers(at: datetime) -> Any:
+    from payouts.compliance.operations import rate_sellers
+
+    return rate_sellers(actor=SCHEDULER, at=at)
+
+
 def _relay(at: datetime) -> Any:
     from backoffice.kit.outbox import relay
 
@@ -133,6 +139,9 @@ TIMETABLE: dict[str, Job] = {
             _keep_deadlines,
         ),
         Job("compliance.volumes", 86_400, "files", "Ask for what a seller's volume makes due.", _assess_volumes),
+        Job(
+            "compliance.rate", 86_400, "files", "Rate sellers by the scorecard and start the reviews that are due.", _rate_sellers
+        ),
         Job(
             "compliance.open_files", 3600, "default", "Ask the catalogue's questions of sellers nobody has assessed.", _open_files
         ),

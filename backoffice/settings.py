@@ -4,6 +4,7 @@ Identity, apps, database, time, security, money, rails, queues, admin, API, logg
 embedded runtime writes its own secrets into the data folder, everybody else sets them.
 """
 
+import json
 import os
 import sys
 from pathlib import Path
@@ -188,7 +189,7 @@ STORAGES = {
     # What sellers send to prove who they are. Another backend, such as storages.backends.s3.S3Storage, is a setting; the bytes are sealed anyway.
     "documents": {
         "BACKEND": env("DOCUMENT_STORAGE", default="django.core.files.storage.FileSystemStorage"),
-        "OPTIONS": env.json("DOCUMENT_STORAGE_OPTIONS", default={})
+        "OPTIONS": json.loads(env("DOCUMENT_STORAGE_OPTIONS", default="{}"))
         or {"location": str(DATA_DIR / "documents"), "file_permissions_mode": 0o600, "directory_permissions_mode": 0o700},
     },
 }

@@ -6,6 +6,7 @@ from payouts.compliance.models import (  # noqa: F401 - Django looks for models 
     Person,
     Requirement,
     ReviewMessage,
+    RiskRating,
     SellerCapabilities,
     Stake,
 )

@@ -35,14 +35,16 @@ def _plug_compliance() -> None:
     from backoffice.kit.outbox import subscribe
     from payouts.compliance import admitting, sockets
     from payouts.compliance.opening import open_files
-    from payouts.earnings.queries import volumes_since
+    from payouts.earnings.queries import refunds_since, volumes_since
+    from payouts.holds.by_risk import keep_reserve
     from payouts.sellers import gates
 
     gates.opened.plug("open the compliance file", open_files)
     gates.status_change.plug("requirements decide who is active", admitting.may_change_status)
     gates.data_changed.plug("ask what the new data asks", admitting.data_changed)
     gates.payee_changed.plug("the account is a requirement", admitting.payee_changed)
-    sockets.volumes.plug(volumes_since)
+    sockets.volumes.plug(volumes_since, refunds_since)
     # Another wing plugs the screening itself: `payouts.compliance.sockets.screening.plug(standing=…, screen=…)`. Until then nobody is clean.
-    for name in ("screening.changed", "person.added", "seller.created"):
+    subscribe("holds.risk", "seller.risk_rated", keep_reserve)
+    for name in ("screening.changed", "person.added", "seller.created", "seller.updated"):
         subscribe(f"compliance.{name}", name, admitting.screening_changed)

@@ -31,6 +31,7 @@ NAVIGATION: list[tuple[str, list[tuple[str, str, str, str]]]] = [
         "Sellers",
         [
             ("Sellers", "storefront", "admin:payouts_seller_changelist", "payouts.view_seller"),
+            ("Review queue", "fact_check", "admin:payouts_requirement_review_queue", "payouts.review_sellers"),
             ("Requirements", "checklist", "admin:payouts_requirement_changelist", "payouts.view_requirement"),
             ("Documents", "description", "admin:payouts_document_changelist", "payouts.view_document"),
             ("Persons", "badge", "admin:payouts_person_changelist", "payouts.view_person"),

@@ -9,6 +9,7 @@ from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.http import content_disposition_header
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
@@ -17,8 +18,8 @@ from backoffice.kit import clock
 from backoffice.kit.actors import staff
 from backoffice.kit.admin import Button, OperatorAdmin, Panel, display, fields, link_column, plug, queue, state_column
 from backoffice.kit.errors import Refusal
-from payouts.compliance import content, operations, panels, seller_buttons
-from payouts.compliance.models import Claim, Document, Person, Requirement, ReviewMessage, SellerCapabilities, Stake
+from payouts.compliance import claiming, content, operations, panels, seller_buttons
+from payouts.compliance.models import Claim, Document, Person, Requirement, ReviewMessage, RiskRating, SellerCapabilities, Stake
 from payouts.compliance.queries import waiting_for_review
 from payouts.compliance.rows import MET, OPEN
 from payouts.compliance.states import DOCUMENT, REQUIREMENT, DocumentState, RefusalReason, RequirementState
@@ -89,6 +90,19 @@ class RequirementAdmin(OperatorAdmin):
     search_by = (lambda term: Q(seller__external_id=term), lambda term: Q(seller__public_id=term))
     search_help_text = "Id, or the seller's id"
     empty_text = "Requirements come with sellers, from the catalogue."
+    list_links = (("Review queue", "admin:payouts_requirement_review_queue", "payouts.view_requirement"),)
+    list_buttons = (
+        Button(
+            name="claim_next",
+            label="Next in the queue",
+            verb=claiming.claim_next,
+            permission=REVIEW,
+            arguments=lambda row, asked: {},
+            explain="The next seller by deadline, by who is stopped, by risk and by money waiting; colleagues get others for an hour.",
+            then=lambda row, seller: display.page_of(seller),
+            done=lambda row, seller: f"{seller.legal_name} is yours for an hour.",
+        ),
+    )
     panels = (
         Panel(
             "documents", "Documents", panels.documents_of_requirement, permission="payouts.view_document", lazy=False, order=10
@@ -202,6 +216,24 @@ class RequirementAdmin(OperatorAdmin):
     )
     state_shown = state_column(field="state")
     seller_shown = link_column("Seller", "seller")
+
+    def get_urls(self) -> list[URLPattern]:
+        wrap = self.admin_site.admin_view
+        return [path("review-queue/", wrap(self.queue_view), name="payouts_requirement_review_queue"), *super().get_urls()]
+
+    def queue_view(self, request: HttpRequest) -> HttpResponse:
+        """Show who waits for a reviewer, in working order."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        context = {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "title": "Review queue",
+            "panel": {"title": "Review queue"},
+            "table": panels.queue_table(clock.now()),
+            "take_next": reverse(self._url("list_button"), args=["claim_next"]) if request.user.has_perm(REVIEW) else "",
+        }
+        return TemplateResponse(request, "backoffice/review_queue.html", context)
 
     @admin.display(description="Deadline")
     def deadline_shown(self, row: Requirement) -> Any:
@@ -372,6 +404,11 @@ class ReviewMessageAdmin(_OnSellersPage):
 
     def standing(self, row: ReviewMessage) -> str:
         return row.text
+
+
+@admin.register(RiskRating)
+class RiskRatingAdmin(_OnSellersPage):
+    list_display = ("seller_shown", "level", "score", "is_current", "override_until", "next_review_on", "rated_at")
 
 
 @admin.register(SellerCapabilities)

@@ -20,7 +20,7 @@ from payouts.compliance.deciding import close_review, start_review
 from payouts.compliance.models import Person, Requirement, SellerCapabilities
 from payouts.compliance.rows import OPEN, Q
 from payouts.compliance.settling import settle_file
-from payouts.compliance.sockets import screening
+from payouts.compliance.sockets import HITS, screening
 from payouts.compliance.states import CapabilityCode
 from payouts.sellers.models import PayeeAccount, Seller
 from payouts.sellers.operations import ReasonMissing, set_seller_status
@@ -148,11 +148,16 @@ def screening_changed(event: Event) -> None:
     seller = person.seller if person else Seller.objects.filter(public_id=subject).first()
     if seller is None or screening.standing_of is None:
         return
-    actor = Actor("system", "screening")
+    actor, at = Actor("system", "screening"), event.occurred_at
+    if event.type == "seller.updated" and not {"legal_name", "country"} & set(event.payload["changed"]):
+        return
     if event.type != "screening.changed":
-        _screen(seller, person, actor, event.occurred_at)
+        _screen(seller, person, actor, at)
     if Requirement.objects.filter(seller=seller, evidence="screening").exclude(state=Q.WITHDRAWN).exists():
-        settle_file(seller_id=seller.pk, actor=actor, at=event.occurred_at)
+        settle_file(seller_id=seller.pk, actor=actor, at=at)
+    elif screening.standing(subject) == HITS and seller.status != SellerStatus.CLOSED:
+        # verified elsewhere, before there were lists here: nothing is paid until a person has looked
+        start_review(seller_id=seller.pk, actor=actor, at=at, reason="a name stands on a list", stop_payouts=True)
 
 
 def _screen(seller: Seller, person: Person | None, actor: Actor, at: datetime) -> None:

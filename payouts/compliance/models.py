@@ -143,6 +143,32 @@ class SellerCapabilities(models.Model):
         return self.pay_out_code or "payable"
 
 
+class RiskRating(models.Model):
+    """How risky a seller is, by one version of the scorecard, point by point; or by two people until a day. Appended, never edited."""
+
+    public_id = PublicIdField(prefix="rrt")
+    seller = models.ForeignKey(Seller, on_delete=models.PROTECT, related_name="risk_ratings")
+    version = models.CharField(max_length=40)
+    score = models.PositiveSmallIntegerField()
+    level = models.CharField(max_length=20)
+    points = models.JSONField(default=dict)
+    override_until = models.DateField(null=True)
+    reason = models.TextField(blank=True)
+    next_review_on = models.DateField()
+    is_current = models.BooleanField(default=True)
+    rated_by = models.CharField(max_length=80)
+    rated_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["seller"], condition=models.Q(is_current=True), name="one_rating_in_force"),
+        ]
+        indexes = [models.Index(fields=["next_review_on"], name="rating_review", condition=models.Q(is_current=True))]
+
+    def __str__(self) -> str:
+        return f"{self.level} ({self.score})"
+
+
 class Document(models.Model):
     """One paper that somebody sent to prove a requirement. The bytes are sealed in storage under a key of their own."""
 

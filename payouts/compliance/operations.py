@@ -16,6 +16,7 @@ from payouts.compliance.deciding import (
 from payouts.compliance.documents import open_document, refuse_document, upload_document, validate_document
 from payouts.compliance.opening import open_missing_files, vouch_for_sellers
 from payouts.compliance.persons import add_person, declare_ownership, remove_person
+from payouts.compliance.rating import approve_override, ask_override, rate_sellers
 from payouts.compliance.settling import settle_file
 
 __all__ = [
@@ -25,8 +26,10 @@ __all__ = [
     "add_person",
     "answer_requirement",
     "approve_decision",
+    "approve_override",
     "approve_waiver",
     "ask_decision",
+    "ask_override",
     "ask_seller",
     "ask_waiver",
     "assess_volumes",
@@ -34,6 +37,7 @@ __all__ = [
     "keep_deadlines",
     "open_document",
     "open_missing_files",
+    "rate_sellers",
     "refuse_decision",
     "refuse_document",
     "refuse_requirement",

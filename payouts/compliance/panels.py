@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from django.urls import reverse
@@ -9,7 +10,7 @@ from django.urls import reverse
 from backoffice.kit.admin import Column, Look, Panel, Table, display
 from backoffice.kit.approvals import Approval, ApprovalState
 from payouts.compliance.models import Document, Person, Requirement
-from payouts.compliance.queries import capabilities_of, linked_sellers, ownership_picture, review_timeline
+from payouts.compliance.queries import capabilities_of, linked_sellers, ownership_picture, review_queue, review_timeline
 from payouts.compliance.rows import OPEN
 from payouts.compliance.settling import live_persons
 from payouts.compliance.sockets import screening
@@ -142,6 +143,59 @@ def _ownership(seller: Seller, look: Look) -> Table:
     )
 
 
+def _risk(seller: Seller, look: Look) -> Table:
+    rows, older = look.slice_of(seller.risk_ratings.all())
+    names = display.people(row.rated_by for row in rows)
+    return Table(
+        _columns("Since", "Level", "Score", "Points", "Scorecard", "By", "Until", "Next review", "Reason"),
+        [
+            (
+                display.instant(row.rated_at),
+                display.label(row.level, {"high": "bad", "medium": "warn"}.get(row.level, "good")),
+                row.score,
+                ", ".join(f"{name} {points}" for name, points in row.points.items()),
+                row.version,
+                names.get(row.rated_by, ""),
+                display.day(row.override_until),
+                display.day(row.next_review_on),
+                display.clamped(row.reason),
+            )
+            for row in rows
+        ],
+        empty="Not rated yet.",
+        older=older,
+    )
+
+
+def queue_table(at: datetime) -> Table:
+    """Return who waits for a reviewer, in working order."""
+    rows = review_queue(at=at, limit=100)
+    sellers = Seller.objects.in_bulk([row["id"] for row in rows])
+    names = display.people(row["claimed_by"] or "" for row in rows)
+    return Table(
+        [
+            *_columns("Seller", "To decide", "Deadline", "Stopped by it", "Risk"),
+            Column("Money waiting", money=True),
+            *_columns("Since", "Taken by"),
+        ],
+        [
+            (
+                display.link(sellers[row["id"]], row["legal_name"]),
+                row["requirements"],
+                display.instant(row["deadline_at"]),
+                display.label("yes", "bad") if row["is_stopped"] else "",
+                row["risk"] or "–",
+                display.money(row["waiting_minor"], row["currency"]),
+                display.age(row["since"], at),
+                names.get(row["claimed_by"], "") if row["claimed_by"] else "",
+            )
+            for row in rows
+        ],
+        empty="Nobody waits.",
+        note="By deadline, then who is stopped by it, then risk, money waiting and age.",
+    )
+
+
 def _links(seller: Seller, look: Look) -> Table:
     return Table(
         _columns("Seller", "State", "Shares"),
@@ -193,6 +247,7 @@ SELLER_PANELS = (
     Panel("persons", "Persons", _persons, permission="payouts.view_person", order=20),
     Panel("ownership", "Ownership", _ownership, permission="payouts.view_stake", order=21),
     Panel("hits", "Screening hits", _hits, permission="payouts.view_person", order=22),
+    Panel("risk", "Risk", _risk, permission="payouts.view_riskrating", order=24),
     Panel("links", "Linked sellers", _links, permission="payouts.view_person", order=23),
     Panel("messages", "Messages to the seller", _messages, permission="payouts.view_reviewmessage", order=65),
     Panel("review", "Review history", _timeline, permission="payouts.view_requirement", order=66),

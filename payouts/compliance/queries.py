@@ -69,18 +69,19 @@ def waiting_for_review(at: datetime) -> QuerySet[Seller]:
 
 _QUEUE = """
     SELECT s.id, s.public_id, s.legal_name, count(*) AS requirements, min(r.provided_at) AS since, min(r.deadline_at) AS deadline_at,
-           bool_or(r.gating) AS is_stopped, coalesce(w.amount, 0)::bigint AS waiting_minor, s.currency, c.claimed_by, c.until
+           bool_or(r.gating) AS is_stopped, coalesce(k.level, '') AS risk, coalesce(w.amount, 0)::bigint AS waiting_minor, s.currency, c.claimed_by, c.until
       FROM payouts_requirement r JOIN payouts_seller s ON s.id = r.seller_id
+      LEFT JOIN payouts_riskrating k ON k.seller_id = s.id AND k.is_current
       LEFT JOIN payouts_claim c ON c.seller_id = s.id AND c.until > %(at)s
       LEFT JOIN (SELECT a.holder_id, a.currency, -sum(b.amount_minor) AS amount FROM payouts_account a JOIN payouts_balance b ON b.account_id = a.id
                   WHERE a.code IN ('seller.available', 'seller.pending') GROUP BY 1, 2) w ON w.holder_id = s.id AND w.currency = s.currency
      WHERE r.state = 'pending_verification' AND r.by_person AND s.status <> 'closed' {free}
-     GROUP BY s.id, c.claimed_by, c.until, w.amount
-     ORDER BY min(r.deadline_at) NULLS LAST, bool_or(r.gating) DESC, coalesce(w.amount, 0) DESC, min(r.provided_at) LIMIT %(limit)s"""
+     GROUP BY s.id, c.claimed_by, c.until, w.amount, k.level, k.score
+     ORDER BY min(r.deadline_at) NULLS LAST, bool_or(r.gating) DESC, coalesce(k.score, 0) DESC, coalesce(w.amount, 0) DESC, min(r.provided_at) LIMIT %(limit)s"""
 
 
 def review_queue(*, at: datetime, limit: int = 50, free_for: str = "") -> list[dict[str, Any]]:
-    """Return who waits for a reviewer, in working order: deadline, then who is stopped by it, then money waiting, then age.
+    """Return who waits for a reviewer, in working order: deadline, then who is stopped by it, then risk, money waiting and age.
 
     `free_for` leaves out what somebody else has claimed.
     """
@@ -138,11 +139,8 @@ def linked_sellers(seller: Seller, limit: int = 50) -> list[Link]:
     numbers = list(PayeeAccount.objects.filter(seller=seller).values_list("number_index", flat=True))
     same_account = PayeeAccount.objects.filter(number_index__in=numbers).exclude(seller=seller)
     found += [Link(one, "bank account") for one in _sellers(same_account.values_list("seller_id", flat=True), limit)]
-    persons: list[dict[str, Any]] = list(
-        Person.objects.filter(seller=seller).values("name_index", "phone_index", "address_index")
-    )
     for column, what in (("name_index", "person"), ("phone_index", "phone"), ("address_index", "address")):
-        indexes = [one[column] for one in persons if one[column]]
+        indexes = [one for one in Person.objects.filter(seller=seller).values_list(column, flat=True) if one]
         others = Person.objects.filter(**{f"{column}__in": indexes}).exclude(seller=seller)
         found += [Link(one, what) for one in _sellers(others.values_list("seller_id", flat=True), limit)]
     seats = list(

@@ -9,6 +9,8 @@ from payouts.compliance import claiming, operations
 from payouts.compliance.models import PersonKind, Role
 from payouts.compliance.operations import REACTIVATE, REJECT
 from payouts.compliance.panels import asked_for, open_approval
+from payouts.compliance.rating import OVERRIDE
+from payouts.compliance.scorecard import scorecard
 from payouts.sellers.models import Seller
 from payouts.sellers.states import SellerStatus
 
@@ -151,6 +153,35 @@ SELLER_BUTTONS = (
         effect=_effect,
         done="The seller is in the queue.",
         order=17,
+    ),
+    Button(
+        name="ask_override",
+        label="Ask to set the risk level",
+        verb=operations.ask_override,
+        permission=REVIEW,
+        arguments=lambda row, asked: {"seller_id": row.pk, **asked},
+        states=_OPEN,
+        fields=lambda row: {
+            "level": fields.choice("Level", [(one.code, one.code) for one in scorecard().levels]),
+            "until": fields.on_date("Until", "Within a year; then the scorecard decides again."),
+            "reason": fields.reason(),
+        },
+        effect=_effect,
+        explain="A second person has to approve it.",
+        done="A second person has to approve it.",
+        order=75,
+    ),
+    Button(
+        name="approve_override",
+        label="Approve the risk level",
+        verb=operations.approve_override,
+        permission=REVIEW,
+        arguments=lambda row, asked: {"seller_id": row.pk, **asked},
+        when=lambda row: open_approval(OVERRIDE, row.public_id) is not None,
+        fields=lambda row: {"reason": fields.reason(required=False)},
+        effect=lambda row: [*_effect(row), *asked_for(OVERRIDE, row.public_id)],
+        done=lambda row, rating: f"The risk is now: {rating.level}.",
+        order=76,
     ),
     *_decision(
         REJECT, "rejection", "reject this seller", _OPEN, "Nothing is paid to a rejected seller. Their money stays theirs."

@@ -11,7 +11,7 @@ from typing import Any
 logger = logging.getLogger(__name__)
 
 # What screening may say of a party; only `clean` satisfies. Missing, failed and not screenable are never clean.
-CLEAN, NEVER_SCREENED, FAILED = "clean", "never_screened", "failed"
+CLEAN, HITS, NEVER_SCREENED, FAILED = "clean", "hits", "never_screened", "failed"
 
 
 @dataclass
@@ -59,12 +59,20 @@ class Screening:
 
 @dataclass
 class Volumes:
-    """What sellers sold. `of(seller_ids, since, until)` answers {seller id: (number of sales, gross minor units in the seller's currency)}."""
+    """What sellers sold. `of(seller_ids, since, until)` answers {seller id: (number of sales, gross minor units in the seller's currency)}.
+
+    `refunds(...)` answers the gross of refunds and chargebacks, without sign.
+    """
 
     of: Callable[[Sequence[int], datetime, datetime], dict[int, tuple[int, int]]] = lambda ids, since, until: {}
+    refunds: Callable[[Sequence[int], datetime, datetime], dict[int, int]] = lambda ids, since, until: {}
 
-    def plug(self, of: Callable[[Sequence[int], datetime, datetime], dict[int, tuple[int, int]]]) -> None:
-        self.of = of
+    def plug(
+        self,
+        of: Callable[[Sequence[int], datetime, datetime], dict[int, tuple[int, int]]],
+        refunds: Callable[[Sequence[int], datetime, datetime], dict[int, int]],
+    ) -> None:
+        self.of, self.refunds = of, refunds
 
 
 screening = Screening()

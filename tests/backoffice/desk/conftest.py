@@ -18,7 +18,7 @@ from backoffice.kit.actors import Actor, staff
 from backoffice.partners.operations import create_partner, issue_key
 from payouts.compliance.claiming import claim
 from payouts.compliance.models import Requirement
-from payouts.compliance.operations import ask_seller, declare_ownership
+from payouts.compliance.operations import ask_seller, declare_ownership, rate_sellers
 from payouts.dispatch.models import BankFile, BankFileEntry, PaymentOrder
 from payouts.dispatch.operations import bounce, settle, submit_run
 from payouts.earnings.importing import import_earnings
@@ -158,6 +158,7 @@ def _review(reviewer: Actor) -> None:
     upload(Requirement.objects.get(seller=newcomer, code="registration_document"), at=AT)
     ask_seller(seller_id=newcomer.pk, text="Which shops are yours?", actor=reviewer, at=AT)
     claim(seller_id=newcomer.pk, actor=reviewer, at=AT)
+    rate_sellers(actor=reviewer, at=AT)
 
 
 @pytest.fixture

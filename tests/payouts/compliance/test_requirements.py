@@ -8,7 +8,7 @@ import pytest
 
 from backoffice.kit.approvals import ApproverIsMaker
 from backoffice.kit.invariants import check_books
-from backoffice.kit.outbox import Event
+from backoffice.kit.outbox import Event, relay, tell
 from payouts.compliance.answering import RequirementNotOpen
 from payouts.compliance.catalogue import CatalogueWrong, catalogues, load
 from payouts.compliance.deriving import disagreeing
@@ -164,6 +164,19 @@ def test_without_a_screening_nobody_new_is_paid_and_a_crash_in_it_is_not_clean(l
     screening.unplug()
     settle_file(seller_id=seller.pk, actor=SELLER, at=AT)
     assert pay_out(seller) == "requirements_pending"
+
+
+def test_somebody_verified_elsewhere_who_turns_up_on_a_list_is_stopped_until_reviewed(lists):
+    seller = make_seller(legal_name="Evil Corp")
+    while relay(at=AT):
+        pass
+    assert pay_out(seller) == "" and lists.seen[seller.public_id] == "clean"
+    lists.listed.add("Evil Corp")
+    lists.screen(subject=seller.public_id, names=["Evil Corp"])
+    tell("screening.changed", subject=seller.public_id, payload={"subject": seller.public_id}, at=AT)
+    while relay(at=AT):
+        pass
+    assert pay_out(seller) == "requirements_pending" and states(seller)["periodic_review"] == "pending_verification"
 
 
 def test_nobody_activates_by_hand_what_the_requirements_do_not():
