@@ -3,6 +3,7 @@
 from payouts.compliance.models import (  # noqa: F401 - Django looks for models here
     Claim,
     Document,
+    DocumentBytes,
     Person,
     Requirement,
     ReviewMessage,

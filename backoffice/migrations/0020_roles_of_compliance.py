@@ -10,6 +10,6 @@ def write(apps, schema_editor):
 
 
 class Migration(migrations.Migration):
-    dependencies = [("backoffice", "0011_desk_names")]
+    dependencies = [("backoffice", "0013_roles_see_floors")]
 
     operations = [migrations.RunPython(write, migrations.RunPython.noop)]

@@ -44,7 +44,7 @@ ACTS: dict[str, tuple[str, str, str]] = {
 _LEDGER = ["account", "balance", "floorchange", "posting", "entry", "checkpoint", "horizon", "period"]
 _SELLERS = ["seller", "payeeaccount", "tier", "minimumpayout", "requirement", "sellercapabilities"]
 # Who stands behind a seller, and the papers: personal data, for those who review and those who audit.
-_REVIEWS = ["person", "stake", "document", "reviewmessage", "claim", "riskrating"]
+_REVIEWS = ["person", "stake", "document", "documentbytes", "reviewmessage", "claim", "riskrating"]
 _EARNINGS = ["earning", "earningimport", "rejectedline", "hold", "reserveplan"]
 _PAYOUTS = ["payoutrun", "payout", "runskip", "paymentorder", "railfile", "bankfile", "bankstatement", "bankfileentry"]
 _AROUND = ["partner", "apikey", "event", "approval", "statechange", "bookscheck", "jobrun"]

@@ -14,6 +14,7 @@ from backoffice.kit.outbox import tell
 from backoffice.kit.transactions import composable
 from backoffice.staff import audit
 from payouts.compliance import rows
+from payouts.compliance.catalogue import catalogue_of
 from payouts.compliance.deriving import derive
 from payouts.compliance.models import Document, Requirement, ReviewMessage
 from payouts.compliance.opening import VOUCHED
@@ -94,7 +95,7 @@ def refuse_requirement(
     text = _clean_message(seller_text)
     row.decided_by, row.decided_at = str(actor), at
     row.save(update_fields=["decided_by", "decided_at"])
-    open_again(row, actor=actor, at=at, reason=reason, code=code, text=text, gating=True)
+    rows.refuse_given(row, actor=actor, at=at, reason=reason, code=code, text=text)
     _finish(row, "requirement.refuse", actor, at, reason)
     return row
 
@@ -117,19 +118,19 @@ def reopen_requirement(
     if row.code == VOUCHED:
         move(row, Q.WITHDRAWN, actor=actor, at=at, reason=reason, code="reopened")
         settle_file(seller_id=row.seller_id, actor=actor, at=at)
-        _give_grace(row, at, at_once=at_once)
+        if at_once:
+            _stop_at_once(row)
     else:
         open_again(row, actor=actor, at=at, reason=reason, code="reopened", text=text, gating=at_once)
     _finish(row, "requirement.reopen", actor, at, reason)
     return row
 
 
-def _give_grace(vouched: Requirement, at: datetime, *, at_once: bool) -> None:
-    """Let a seller who was being paid go on while the papers are gathered, unless the reviewer says otherwise."""
-    if not at_once:
-        fresh = Requirement.objects.filter(seller_id=vouched.seller_id, gating=True).exclude(pk=vouched.pk)
-        fresh.filter(state=Q.CURRENTLY_DUE).update(gating=False, deadline_at=at + timedelta(days=vouched.grace_days))
-        fresh.filter(state=Q.PENDING_VERIFICATION).update(gating=False)
+def _stop_at_once(vouched: Requirement) -> None:
+    """Take the days of grace from a seller who is being paid: what gates for newcomers gates here too."""
+    gating = [rule.code for rule in catalogue_of(vouched.seller.country).rules if rule.gating]
+    asked = Requirement.objects.filter(seller_id=vouched.seller_id, code__in=gating)
+    asked.filter(state__in=[Q.CURRENTLY_DUE, Q.PENDING_VERIFICATION]).update(gating=True, deadline_at=None)
 
 
 @composable

@@ -13,13 +13,13 @@ from backoffice.kit.errors import InputError, NotFound, Refusal
 from backoffice.kit.idempotency import recall
 from backoffice.kit.outbox import tell
 from backoffice.kit.states import born, transition
-from backoffice.kit.transactions import composable
+from backoffice.kit.transactions import composable, durable
 from backoffice.staff import audit
 from payouts.compliance import content, vault
 from payouts.compliance.answering import AnsweredElsewhere, RequirementNotOpen
 from payouts.compliance.deriving import derive
-from payouts.compliance.models import Document, Requirement
-from payouts.compliance.rows import Q, lock_requirement, move, open_again
+from payouts.compliance.models import Document, DocumentBytes, Requirement
+from payouts.compliance.rows import Q, lock_requirement, move, refuse_given
 from payouts.compliance.states import DOCUMENT, DocumentState, RefusalReason
 
 
@@ -67,10 +67,11 @@ def unpack(text: str) -> bytes:
 def upload_document(*, requirement_id: int, data: bytes, actor: Actor, key: str, at: datetime) -> Document:
     """Take in a paper for a requirement and put it before a reviewer; the type is what the bytes are.
 
-    The file is written before the row is committed: what a crash leaves behind is a sealed file whose key nobody has. Tells
-    `document.received` and `requirement.pending_verification`. Refuses: NotFound, RequirementNotOpen, AnsweredElsewhere, DocumentKnown,
+    The sealed bytes are a row of this transaction; `vault.move_out` puts them into storage. Tells `document.received` and
+    `requirement.pending_verification`. Refuses: NotFound, RequirementNotOpen, AnsweredElsewhere, DocumentKnown,
     KeyReused, and every DocumentRejected.
     """
+    inspected = content.inspect(data)
     row = lock_requirement(requirement_id)
     digest = hashlib.sha256(data).hexdigest()
     earlier = recall(scope=f"upload_document:{row.public_id}", key=key, content=digest)
@@ -83,14 +84,14 @@ def upload_document(*, requirement_id: int, data: bytes, actor: Actor, key: str,
         raise RequirementNotOpen(state=row.get_state_display())
     if Document.objects.filter(requirement=row, sha256=digest, state=DocumentState.REFUSED).exists():
         raise DocumentKnown()
-    inspected = content.inspect(data)
 
     document = Document(
         seller=row.seller, requirement=row, kind=kind, media_type=inspected.media_type, size_bytes=len(data), pages=inspected.pages,
         sha256=digest, uploaded_by=str(actor), uploaded_at=at,
     )  # fmt: skip
-    vault.keep(document, data)
+    sealed = vault.seal(document, data)
     document.save(force_insert=True)
+    DocumentBytes.objects.create(document=document, sealed=sealed)
     born(DOCUMENT, document, actor=actor, at=at)
     transition(DOCUMENT, document, DocumentState.VALIDATION_ASKED, actor=actor, at=at)
     if row.state != Q.PENDING_VERIFICATION:
@@ -148,24 +149,23 @@ def refuse_document(*, document_id: int, refusal: str, actor: Actor, at: datetim
 
     sentence = text.strip() or f"The document was refused: {RefusalReason(refusal).label}."
     _decide(document, DocumentState.REFUSED, actor, at, sentence, code=refusal, refusal=refusal, refusal_text=sentence)
-    others = Document.objects.filter(requirement=row, state__in=[DocumentState.VALIDATION_ASKED, DocumentState.VALIDATED])
+    others = Document.objects.filter(requirement=row, state=DocumentState.VALIDATION_ASKED)
     if row.state in (Q.PENDING_VERIFICATION, Q.SATISFIED) and not others.exists():
-        open_again(row, actor=actor, at=at, reason=sentence, code=refusal, text=sentence, gating=True)
+        refuse_given(row, actor=actor, at=at, reason=sentence, code=refusal, text=sentence)
     derive([row.seller_id], actor=actor, at=at)
     audit.record(actor, "document.refuse", document.public_id, at, reason=sentence, facts={"refusal": refusal})
     _tell("document.refused", document, at)
     return document
 
 
-@composable
+@durable
 def open_document(*, document_id: int, actor: Actor, at: datetime) -> tuple[Document, bytes]:
-    """Return a paper with its bytes; that somebody looked is in the audit trail. Refuses: NotFound, DocumentGone, DocumentUnreadable."""
+    """Return a paper with its bytes; that somebody wanted to look stands in the audit trail before the bytes are touched. Refuses: NotFound, DocumentGone, DocumentUnreadable."""
     document = Document.objects.select_related("seller").filter(pk=document_id).first()
     if document is None:
         raise NotFound(what="document", ref=document_id)
-    data = vault.read(document)
     audit.record(actor, "document.open", document.public_id, at, facts={"seller": document.seller.public_id})
-    return document, data
+    return document, vault.read(document)
 
 
 def _lock(document_id: int) -> tuple[Document, Requirement]:

@@ -199,6 +199,16 @@ class Document(models.Model):
         return self.public_id
 
 
+class DocumentBytes(models.Model):
+    """The sealed bytes of a document until a worker has put them into storage: nothing foreign is called inside a transaction."""
+
+    document = models.OneToOneField(Document, primary_key=True, on_delete=models.CASCADE, related_name="waiting_bytes")
+    sealed = models.BinaryField()
+
+    def __str__(self) -> str:
+        return f"bytes of {self.document_id}"
+
+
 class ReviewMessage(models.Model):
     """What a reviewer asked a seller for, kept as it was sent."""
 

@@ -18,6 +18,7 @@ from payouts.compliance.opening import open_missing_files, vouch_for_sellers
 from payouts.compliance.persons import add_person, declare_ownership, remove_person
 from payouts.compliance.rating import approve_override, ask_override, rate_sellers
 from payouts.compliance.settling import settle_file
+from payouts.compliance.vault import move_out
 
 __all__ = [
     "REACTIVATE",
@@ -35,6 +36,7 @@ __all__ = [
     "assess_volumes",
     "declare_ownership",
     "keep_deadlines",
+    "move_out",
     "open_document",
     "open_missing_files",
     "rate_sellers",

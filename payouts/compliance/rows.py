@@ -15,24 +15,29 @@ from payouts.compliance.models import Person, Requirement
 from payouts.compliance.states import REQUIREMENT, Capability, RequirementState
 from payouts.sellers.models import Seller
 from payouts.sellers.queries import lock_seller
+from payouts.sellers.states import SellerStatus
 
 Q = RequirementState
 OPEN = [Q.EVENTUALLY_DUE, Q.CURRENTLY_DUE, Q.PAST_DUE, Q.PENDING_VERIFICATION]
 MET = [Q.SATISFIED, Q.WAIVED]
+GRACE_DAYS = 30
 
 
 def build(
     seller: Seller, catalogue: Catalogue, rule: Rule, at: datetime, *, person: Person | None = None, state: str = "", **over: Any
 ) -> Requirement:
-    """Return an unsaved row as the rule has it: due at once when gating, with its deadline otherwise, later when a volume has to come first."""
+    """Return an unsaved row as the rule has it: due at once when gating, with its deadline otherwise, later when a volume has to come first.
+
+    A seller who is being paid already is not stopped by a question that is new: it has its days of grace.
+    """
     row = Requirement(
         seller=seller, person=person, code=rule.code, catalogue=catalogue.name, evidence=rule.evidence, by_person=rule.by_person,
         title=rule.title, seller_text=rule.text, why=rule.why, source=rule.source, alternatives=list(rule.alternatives),
-        capabilities=list(rule.capabilities), gating=rule.gating, valid_days=rule.valid_days, grace_days=rule.grace_days, created_at=at,
+        capabilities=list(rule.capabilities), gating=rule.gating and seller.status != SellerStatus.ACTIVE, valid_days=rule.valid_days, grace_days=rule.grace_days, created_at=at,
         state=state or (Q.EVENTUALLY_DUE if rule.threshold else Q.CURRENTLY_DUE), **over,
     )  # fmt: skip
     if row.state == Q.CURRENTLY_DUE and not row.gating:
-        row.deadline_at = at + timedelta(days=rule.grace_days)
+        row.deadline_at = at + timedelta(days=rule.grace_days or GRACE_DAYS)
     return row
 
 
@@ -115,11 +120,36 @@ def told(row: Requirement) -> dict[str, Any]:
     }
 
 
-def open_again(row: Requirement, *, actor: Actor, at: datetime, reason: str, code: str, text: str, gating: bool) -> None:
-    """Ask for something again, with its error for the seller and its days of grace."""
+def open_again(
+    row: Requirement,
+    *,
+    actor: Actor,
+    at: datetime,
+    reason: str,
+    code: str,
+    text: str,
+    gating: bool,
+    deadline_at: datetime | None = None,
+) -> None:
+    """Ask for something again, with its error for the seller; what is not gating goes on until `deadline_at`, or for its days of grace."""
     columns: dict[str, Any] = {"gating": gating, "error_code": code[:60], "error_text": text}
-    columns["deadline_at"] = None if gating else at + timedelta(days=row.grace_days)
+    columns["deadline_at"] = None if gating else deadline_at or at + timedelta(days=row.grace_days or GRACE_DAYS)
     move(row, Q.CURRENTLY_DUE, actor=actor, at=at, reason=reason, code=code, **columns)
+
+
+def refuse_given(row: Requirement, *, actor: Actor, at: datetime, reason: str, code: str, text: str) -> None:
+    """Ask again for what was given and is not accepted; what it replaced still holds until its deadline, if that is to come."""
+    holds = row.state == Q.PENDING_VERIFICATION and not row.gating and row.deadline_at is not None and row.deadline_at > at
+    open_again(
+        row,
+        actor=actor,
+        at=at,
+        reason=reason,
+        code=code,
+        text=text,
+        gating=not holds,
+        deadline_at=row.deadline_at if holds else None,
+    )
 
 
 def index(rows: Iterable[Requirement]) -> dict[tuple[str, int | None], Requirement]:

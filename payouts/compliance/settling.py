@@ -22,7 +22,7 @@ from payouts.compliance.sockets import CLEAN, screening
 from payouts.compliance.structure import Edge, Structure, understand
 from payouts.sellers.models import PayeeAccount, Seller
 from payouts.sellers.queries import lock_seller
-from payouts.sellers.states import PayeeStatus
+from payouts.sellers.states import PayeeStatus, SellerStatus
 
 
 @composable
@@ -96,7 +96,7 @@ def _sync(
         if key not in wanted and row.state in [*OPEN, Q.SATISFIED]:
             rows.move(row, Q.WITHDRAWN, actor=actor, at=at, code="no_longer_asked", deadline_at=None)
         elif key in wanted and row.state == Q.WITHDRAWN:
-            rows.open_again(row, actor=actor, at=at, reason="", code="", text="", gating=wanted[key][0].gating)
+            rows.open_again(row, actor=actor, at=at, reason="", code="", text="", gating=wanted[key][0].gating and _stops(row))
     return [*found, *fresh]
 
 
@@ -119,7 +119,12 @@ def _met_or_due(row: Requirement, met: bool, actor: Actor, at: datetime, code: s
     if met and row.state not in MET:
         rows.move(row, Q.SATISFIED, actor=actor, at=at, decided_by=str(actor), decided_at=at)
     elif not met and row.state == Q.SATISFIED:
-        rows.open_again(row, actor=actor, at=at, reason="", code=code, text=text, gating=True)
+        rows.open_again(row, actor=actor, at=at, reason="", code=code, text=text, gating=_stops(row))
+
+
+def _stops(row: Requirement) -> bool:
+    """Tell whether something that came up now stops at once: not a seller who is being paid, who has days of grace."""
+    return row.seller.status != SellerStatus.ACTIVE
 
 
 def _judge_ownership(row: Requirement, structure: Structure, actor: Actor, at: datetime) -> None:
@@ -127,7 +132,7 @@ def _judge_ownership(row: Requirement, structure: Structure, actor: Actor, at: d
     if structure.problems:
         first = structure.problems[0]
         if row.state in (Q.SATISFIED, Q.PENDING_VERIFICATION):
-            rows.open_again(row, actor=actor, at=at, reason="", code=first.code, text=first.text, gating=True)
+            rows.open_again(row, actor=actor, at=at, reason="", code=first.code, text=first.text, gating=_stops(row))
         row.error_code, row.error_text, row.value_index = first.code, first.text, ""
         row.save(update_fields=["error_code", "error_text", "value_index"])
         return
@@ -135,7 +140,7 @@ def _judge_ownership(row: Requirement, structure: Structure, actor: Actor, at: d
     if row.value_index == seen:
         return  # what a reviewer saw, or has refused, already
     if row.state in (Q.CURRENTLY_DUE, Q.PAST_DUE, Q.SATISFIED):
-        columns: dict[str, Any] = {"value_index": seen, "error_code": "", "error_text": "", "deadline_at": None, "gating": True}
+        columns: dict[str, Any] = {"value_index": seen, "error_code": "", "error_text": ""}
         columns |= {"provided_by": str(actor), "provided_at": at}
         rows.move(row, Q.PENDING_VERIFICATION, actor=actor, at=at, **columns)
     else:

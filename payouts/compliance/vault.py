@@ -1,25 +1,26 @@
 """Where documents lie: Django storage, every file sealed under a key of its own, and that key sealed by the key ring in the document's row.
 
 So a rotation of the key ring reseals small columns and moves no file, a copy of the storage alone is worthless, and erasing the row's key
-erases the paper wherever backups may still hold its bytes.
+erases the paper wherever backups may still hold its bytes. Storage may be far away: bytes come in as a row of the upload's own transaction, and
+a worker moves them out. A crash in between repeats the move, to the same name.
 """
 
 from __future__ import annotations
 
 import base64
 import os
-from typing import TYPE_CHECKING
+from datetime import datetime
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from django.core.files.base import ContentFile
 from django.core.files.storage import Storage, storages
+from django.db import transaction
 
 from backoffice.kit.crypto import NONCE_BYTES, CannotUnseal
 from backoffice.kit.errors import Refusal
-
-if TYPE_CHECKING:
-    from payouts.compliance.models import Document
+from backoffice.kit.transactions import durable
+from payouts.compliance.models import Document, DocumentBytes
 
 
 class DocumentGone(Refusal):
@@ -36,22 +37,41 @@ def storage() -> Storage:
     return storages["documents"]
 
 
-def keep(document: Document, data: bytes) -> None:
-    """Seal bytes under a fresh key and store them; fills `data_key` and `storage_name` of the unsaved row."""
+def seal(document: Document, data: bytes) -> bytes:
+    """Return the bytes sealed under a fresh key, which `data_key` of the unsaved row then holds."""
     key, nonce = AESGCM.generate_key(256), os.urandom(NONCE_BYTES)
-    sealed = nonce + AESGCM(key).encrypt(nonce, data, document.public_id.encode())
     document.data_key = base64.b64encode(key).decode()
-    name = f"documents/{document.public_id[-2:]}/{document.public_id}.sealed"
-    document.storage_name = storage().save(name, ContentFile(sealed))
+    return nonce + AESGCM(key).encrypt(nonce, data, document.public_id.encode())
 
 
+@durable
+def move_out(*, at: datetime, limit: int = 200) -> int:
+    """Put waiting bytes into storage, one commit each; return how many. A name that is there already was written by a move that crashed."""
+    count = 0
+    for document_id in list(DocumentBytes.objects.order_by("pk").values_list("pk", flat=True)[:limit]):
+        waiting = DocumentBytes.objects.select_related("document").filter(pk=document_id).first()
+        if waiting is None:
+            continue  # another worker was faster
+        name = f"{waiting.document.public_id[-2:]}/{waiting.document.public_id}.sealed"
+        if storage().exists(name):
+            storage().delete(name)
+        kept_as = storage().save(name, ContentFile(bytes(waiting.sealed)))
+        with transaction.atomic():
+            Document.objects.filter(pk=document_id).update(storage_name=kept_as)
+            count += DocumentBytes.objects.filter(pk=document_id).delete()[0]
+    return count
+
+
+@durable
 def read(document: Document) -> bytes:
     """Return the bytes as they were sent. Refuses: DocumentGone, DocumentUnreadable."""
-    if not document.storage_name or not document.data_key:
+    waiting = DocumentBytes.objects.filter(pk=document.pk).first()
+    if waiting is None:
+        document.refresh_from_db()  # they may have been moved out this moment
+    if not document.data_key or (waiting is None and not document.storage_name):
         raise DocumentGone()
     try:
-        with storage().open(document.storage_name, "rb") as stream:
-            sealed = stream.read()
+        sealed = bytes(waiting.sealed) if waiting is not None else _stored(document.storage_name)
         key = AESGCM(base64.b64decode(document.data_key))
         return key.decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], document.public_id.encode())
     except FileNotFoundError:
@@ -60,8 +80,6 @@ def read(document: Document) -> bytes:
         raise DocumentUnreadable() from None
 
 
-def forget(document: Document) -> None:
-    """Delete the file and its key."""
-    if document.storage_name:
-        storage().delete(document.storage_name)
-    document.storage_name, document.data_key = "", ""
+def _stored(name: str) -> bytes:
+    with storage().open(name, "rb") as stream:
+        return bytes(stream.read())

@@ -10,7 +10,7 @@ import backoffice.kit.ids
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("payouts", "0010_orders_left_behind"),
+        ("payouts", "0015_accounts_named_once"),
     ]
 
     operations = [

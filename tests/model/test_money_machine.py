@@ -23,6 +23,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from backoffice.kit.actors import staff, system
 from backoffice.kit.errors import Refusal
 from backoffice.kit.invariants import check_books
+from payouts.compliance.operations import REACTIVATE, approve_decision, ask_decision
 from payouts.dispatch import operations as dispatch
 from payouts.dispatch.models import PaymentOrder
 from payouts.earnings.lines import EarningLine

@@ -23,4 +23,4 @@ class Command(OperatorCommand):
     ) -> dict[str, Any]:
         if dry_run or scorecard:
             return distribution(at=at, card=read(Path(scorecard)) if scorecard else None)
-        return rate_sellers(actor=actor_of(email, fallback="rating"), at=at)
+        return rate_sellers(actor=actor_of(email, permission="payouts.review_sellers", fallback="rating"), at=at)

@@ -12,8 +12,8 @@ from django.urls import reverse
 from backoffice.staff.models import AuditEntry
 from payouts.compliance import content, vault
 from payouts.compliance.documents import DocumentKnown, ExpiryPassed, ReviewerBroughtIt, unpack
-from payouts.compliance.models import Document
-from payouts.compliance.operations import open_document, refuse_document, validate_document
+from payouts.compliance.models import Document, DocumentBytes
+from payouts.compliance.operations import keep_deadlines, move_out, open_document, refuse_document, validate_document
 from tests.factories.compliance import AT, REVIEWER, deflated, make_image, make_newcomer, make_pdf, row, upload
 from tests.factories.sellers import make_staff
 
@@ -115,6 +115,8 @@ def paper(db):
 
 
 def test_the_stored_file_is_sealed_under_a_key_of_its_own(paper):
+    assert move_out(at=AT) == 1 and move_out(at=AT) == 0
+    paper.refresh_from_db()
     with vault.storage().open(paper.storage_name, "rb") as stream:
         stored = stream.read()
     assert b"%PDF" not in stored and b"Catalog" not in stored
@@ -125,8 +127,23 @@ def test_the_stored_file_is_sealed_under_a_key_of_its_own(paper):
 
 def test_a_stored_file_that_was_exchanged_does_not_open(paper):
     other = upload(row(make_newcomer(), "registration_document"))
+    move_out(at=AT)
+    other.refresh_from_db()
     Document.objects.filter(pk=paper.pk).update(storage_name=other.storage_name)
     with pytest.raises(vault.DocumentUnreadable):
+        open_document(document_id=paper.pk, actor=REVIEWER, at=AT)
+
+
+def test_a_document_opens_before_and_after_it_was_put_into_storage_and_a_crashed_move_is_repeated(paper):
+    before = open_document(document_id=paper.pk, actor=REVIEWER, at=AT)[1]
+    sealed = bytes(DocumentBytes.objects.get(pk=paper.pk).sealed)
+    assert move_out(at=AT) == 1
+    DocumentBytes.objects.create(document=paper, sealed=sealed)  # as if the worker had died before its commit
+    assert move_out(at=AT) == 1
+    assert open_document(document_id=paper.pk, actor=REVIEWER, at=AT)[1] == before
+    paper.refresh_from_db()
+    vault.storage().delete(paper.storage_name)
+    with pytest.raises(vault.DocumentGone):
         open_document(document_id=paper.pk, actor=REVIEWER, at=AT)
 
 
@@ -158,6 +175,21 @@ def test_a_refused_document_puts_the_requirement_back_to_the_seller_with_the_rea
     with pytest.raises(DocumentKnown):
         same = open_document(document_id=paper.pk, actor=REVIEWER, at=AT)[1]
         upload(due, same)
+
+
+def test_a_bad_renewal_does_not_stop_what_the_old_paper_still_proves(paper):
+    validate_document(document_id=paper.pk, actor=REVIEWER, at=AT, expires_on=(AT + timedelta(days=20)).date())
+    keep_deadlines(actor=REVIEWER, at=AT)
+    due = row(paper.seller, "registration_document")
+    assert (due.state, due.error_code, due.gating) == ("currently_due", "expires_soon", False)
+    renewal = upload(due, at=AT)
+    refuse_document(document_id=renewal.pk, refusal="document_unreadable", actor=REVIEWER, at=AT)
+    again = row(paper.seller, "registration_document")
+    assert (again.state, again.gating, again.deadline_at) == ("currently_due", False, due.deadline_at)
+    keep_deadlines(actor=REVIEWER, at=AT + timedelta(days=21))
+    assert row(paper.seller, "registration_document").state == "past_due"
+    paper.refresh_from_db()
+    assert paper.state == "out_of_date"
 
 
 def test_who_brought_a_document_does_not_accept_it(db):

@@ -22,6 +22,7 @@ from payouts.compliance.operations import (
     ask_decision,
     ask_waiver,
     assess_volumes,
+    declare_ownership,
     keep_deadlines,
     refuse_decision,
     reopen_requirement,
@@ -285,6 +286,28 @@ def test_the_account_changes_by_api_only_once_somebody_acting_for_the_seller_is_
 
     with pytest.raises(PayeeChangeBlocked, match="not met"):
         change_payee_account(**facts, number=make_iban(), key="second")
+
+
+def test_a_seller_being_paid_is_not_stopped_by_a_question_that_is_new(lists):
+    seller = make_seller()
+    reopen_requirement(
+        requirement_id=row(seller, "verified_elsewhere").pk, actor=REVIEWER, at=AT, reason="r", seller_text="All of it."
+    )
+    ada = name_person(seller, "Ada Martin", "owner", "representative")
+    declare_ownership(seller_id=seller.pk, stakes=[(ada.public_id, None, 10_000)], actor=SELLER, at=AT)
+    asked = row(seller, "owner_identity", ada)
+    assert (asked.gating, asked.deadline_at) == (False, AT + timedelta(days=30)) and pay_out(seller) == ""
+
+
+def test_names_stand_sealed_and_nowhere_else():
+    from tests.backoffice.test_personal_data import tables_with
+
+    seller = make_newcomer()
+    person = name_person(seller, "Zenobia Canarybird", "owner", address="9 Canary Row", phone="+33 1 99 88 77 66")
+    answer(seller, "legal_entity", "9 Canary Row, Lyon")
+    declare_ownership(seller_id=seller.pk, stakes=[(person.public_id, None, 10_000)], actor=SELLER, at=AT)
+    assert person.name == "Zenobia Canarybird" and person.birth_on == "1980-05-17"
+    assert tables_with("Zenobia", "Canary Row", "99 88 77", "1980-05-17") == set()
 
 
 def test_a_periodic_review_is_kept_without_stopping_anything():
