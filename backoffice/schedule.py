@@ -84,6 +84,12 @@ def _assess_volumes(at: datetime) -> Any:
     return assess_volumes(actor=SCHEDULER, at=at)
 
 
+def _apply_catalogues(at: datetime) -> Any:
+    from payouts.compliance.operations import apply_catalogues
+
+    return apply_catalogues(actor=SCHEDULER, at=at)
+
+
 def _store_documents(at: datetime) -> Any:
     from payouts.compliance.operations import move_out
 
@@ -145,6 +151,7 @@ TIMETABLE: dict[str, Job] = {
             _keep_deadlines,
         ),
         Job("compliance.volumes", 86_400, "files", "Ask for what a seller's volume makes due.", _assess_volumes),
+        Job("compliance.catalogue", 3600, "files", "Ask what a new version of the catalogue asks.", _apply_catalogues),
         Job("compliance.store_documents", 60, "files", "Put the documents that came in into storage.", _store_documents),
         Job(
             "compliance.rate", 86_400, "files", "Rate sellers by the scorecard and start the reviews that are due.", _rate_sellers

@@ -33,7 +33,11 @@ def _plug_dispatch() -> None:
 
 def _plug_compliance() -> None:
     from backoffice.kit.outbox import subscribe
-    from payouts.compliance import admitting, sockets
+    from payouts.compliance import (
+        admitting,
+        checks,  # noqa: F401 - registers the check of the room's data
+        sockets,
+    )
     from payouts.compliance.opening import open_files
     from payouts.earnings.queries import refunds_since, volumes_since
     from payouts.holds.by_risk import keep_reserve

@@ -13,8 +13,10 @@ from backoffice.kit.actors import Actor
 from backoffice.kit.outbox import tell
 from backoffice.kit.states import transition
 from backoffice.kit.transactions import composable, durable
+from payouts.compliance.catalogue import ELSEWHERE, catalogues
 from payouts.compliance.deriving import derive
-from payouts.compliance.models import Document, Requirement
+from payouts.compliance.models import Document, Requirement, SellerCapabilities
+from payouts.compliance.opening import VOUCHED
 from payouts.compliance.rows import Q, move, told
 from payouts.compliance.settling import settle_file
 from payouts.compliance.sockets import volumes
@@ -130,3 +132,22 @@ def assess_volumes(*, actor: Actor, at: datetime) -> int:
             if seller_id in sold:
                 settle_file(seller_id=seller_id, actor=actor, at=at, volume=sold[seller_id])
     return len(ids)
+
+
+@durable
+def apply_catalogues(*, actor: Actor, at: datetime) -> int:
+    """Compare every file with the catalogue in force, where that is another than it was last compared with; return how many.
+
+    What is new is asked with days of grace of those who are being paid. Who was verified elsewhere is left alone until somebody re-opens it.
+    """
+    known = [country for country in catalogues() if country != ELSEWHERE]
+    vouched = Requirement.objects.filter(code=VOUCHED, state=Q.WAIVED).values("seller_id")
+    count = 0
+    for country, catalogue in catalogues().items():
+        files = SellerCapabilities.objects.exclude(catalogue=catalogue.name).exclude(seller__status=SellerStatus.CLOSED)
+        files = files.exclude(seller_id__in=vouched)
+        files = files.exclude(seller__country__in=known) if country == ELSEWHERE else files.filter(seller__country=country)
+        for seller_id in list(files.order_by("seller_id").values_list("seller_id", flat=True)):
+            settle_file(seller_id=seller_id, actor=actor, at=at)
+            count += 1
+    return count

@@ -72,8 +72,8 @@ def _write(ids: list[int], at: datetime) -> list[int]:
     new = ", ".join(f"excluded.{name}" for name in COLUMNS)
     with connection.cursor() as cursor:
         cursor.execute(
-            f"""INSERT INTO payouts_sellercapabilities AS c (seller_id, {_NAMES}, derived_at)
-                SELECT seller_id, {_NAMES}, %(at)s FROM ({DERIVED.format(sellers="s.id = ANY(%(sellers)s)")}) AS d ORDER BY seller_id
+            f"""INSERT INTO payouts_sellercapabilities AS c (seller_id, {_NAMES}, catalogue, derived_at)
+                SELECT seller_id, {_NAMES}, '', %(at)s FROM ({DERIVED.format(sellers="s.id = ANY(%(sellers)s)")}) AS d ORDER BY seller_id
                 ON CONFLICT (seller_id) DO UPDATE SET {sets}, derived_at = excluded.derived_at
                  WHERE ({old}) IS DISTINCT FROM ({new}) RETURNING seller_id""",  # noqa: S608 - names of this module
             {"sellers": ids, "at": at},

@@ -134,6 +134,7 @@ class SellerCapabilities(models.Model):
     pay_out_code = models.CharField(max_length=30, blank=True)
     change_payee_code = models.CharField(max_length=30, blank=True)
     pay_out_ends_at = models.DateTimeField(null=True)
+    catalogue = models.CharField(max_length=40, blank=True, help_text="The catalogue its rows were last compared with.")
     derived_at = models.DateTimeField()
 
     class Meta:

@@ -42,6 +42,10 @@ def open_files(*, seller_ids: Sequence[int], verified: bool, actor: Actor, at: d
     else:
         _ask(list(Seller.objects.filter(pk__in=seller_ids).order_by("pk")), actor, at)
     derive(seller_ids, actor=actor, at=at, tells=False)
+    if not verified:
+        for country in Seller.objects.filter(pk__in=seller_ids).values_list("country", flat=True).distinct():
+            files = SellerCapabilities.objects.filter(seller_id__in=seller_ids, seller__country=country)
+            files.update(catalogue=catalogue_of(country).name)
     return []
 
 

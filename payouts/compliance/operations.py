@@ -2,7 +2,7 @@
 
 from payouts.compliance.admitting import REACTIVATE, REJECT, approve_decision, ask_decision, refuse_decision
 from payouts.compliance.answering import answer_requirement
-from payouts.compliance.deadlines import assess_volumes, keep_deadlines
+from payouts.compliance.deadlines import apply_catalogues, assess_volumes, keep_deadlines
 from payouts.compliance.deciding import (
     accept_requirement,
     approve_waiver,
@@ -26,6 +26,7 @@ __all__ = [
     "accept_requirement",
     "add_person",
     "answer_requirement",
+    "apply_catalogues",
     "approve_decision",
     "approve_override",
     "approve_waiver",

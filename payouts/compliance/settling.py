@@ -15,7 +15,7 @@ from backoffice.kit.transactions import composable
 from payouts.compliance import rows
 from payouts.compliance.catalogue import Catalogue, Rule, catalogue_of
 from payouts.compliance.deriving import derive
-from payouts.compliance.models import Person, PersonKind, Requirement, Role, Stake
+from payouts.compliance.models import Person, PersonKind, Requirement, Role, SellerCapabilities, Stake
 from payouts.compliance.opening import VOUCHED, first_state
 from payouts.compliance.rows import MET, OPEN, Q
 from payouts.compliance.sockets import CLEAN, screening
@@ -47,6 +47,7 @@ def settle_file(*, seller_id: int, actor: Actor, at: datetime, volume: tuple[int
             if volume is not None and row.state == Q.EVENTUALLY_DUE:
                 _announce(row, catalogue, volume, actor, at)
     derive([seller.pk], actor=actor, at=at)
+    SellerCapabilities.objects.filter(seller=seller).exclude(catalogue=catalogue.name).update(catalogue=catalogue.name)
 
 
 def live_persons(seller: Seller) -> list[Person]:

@@ -284,6 +284,10 @@ class Migration(migrations.Migration):
                 ("pay_out_code", models.CharField(blank=True, max_length=30)),
                 ("change_payee_code", models.CharField(blank=True, max_length=30)),
                 ("pay_out_ends_at", models.DateTimeField(null=True)),
+                (
+                    "catalogue",
+                    models.CharField(blank=True, help_text="The catalogue its rows were last compared with.", max_length=40),
+                ),
                 ("derived_at", models.DateTimeField()),
             ],
             options={

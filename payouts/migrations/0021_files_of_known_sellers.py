@@ -18,8 +18,8 @@ WITH vouched AS (
 remembered AS (
     INSERT INTO backoffice_statechange (subject, subject_id, from_state, to_state, actor, code, reason, at)
     SELECT 'requirement', id, '', 'waived', 'system:migration', '', 'active before requirements were kept', now() FROM vouched)
-INSERT INTO payouts_sellercapabilities (seller_id, sell_code, accrue_code, pay_out_code, change_payee_code, derived_at)
-SELECT seller_id, '', '', '', '', now() FROM vouched;
+INSERT INTO payouts_sellercapabilities (seller_id, sell_code, accrue_code, pay_out_code, change_payee_code, catalogue, derived_at)
+SELECT seller_id, '', '', '', '', '', now() FROM vouched;
 """
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from datetime import date, timedelta
 
 import pytest
@@ -17,6 +18,7 @@ from payouts.compliance.numbers import InvalidNumber
 from payouts.compliance.operations import (
     REACTIVATE,
     REJECT,
+    apply_catalogues,
     approve_decision,
     approve_waiver,
     ask_decision,
@@ -253,6 +255,26 @@ def test_a_deadline_that_passes_before_the_job_ran_stops_the_plan_all_the_same()
     )
     assert code_of(seller) == ""
     assert code_of(seller, AT + timedelta(days=30)) == "requirements_past_due"
+
+
+def test_a_new_version_of_the_catalogue_asks_known_sellers_with_grace(monkeypatch):
+    newcomer, vouched = make_newcomer(), make_seller()
+    working = onboard(make_newcomer())
+    ask_waiver(requirement_id=row(working, "screened").pk, actor=REVIEWER, at=AT, reason="lists are down")
+    approve_waiver(requirement_id=row(working, "screened").pk, actor=SECOND, at=AT)
+    assert apply_catalogues(actor=SELLER, at=AT) == 0
+    old = catalogues()["FR"]
+    rule = dataclasses.replace(old.rules[1], code="climate_pledge", gating=True, grace_days=10)
+    newer = dataclasses.replace(old, version="2027-01-01", rules=(*old.rules, rule))
+    for module in ("settling", "opening", "deciding", "deadlines"):
+        monkeypatch.setattr(f"payouts.compliance.{module}.catalogue_of", lambda country: newer, raising=False)
+        monkeypatch.setattr(f"payouts.compliance.{module}.catalogues", lambda: {"FR": newer}, raising=False)
+
+    assert apply_catalogues(actor=SELLER, at=AT) == 2 and apply_catalogues(actor=SELLER, at=AT) == 0
+    assert row(newcomer, "climate_pledge").gating and row(newcomer, "climate_pledge").catalogue == "FR 2027-01-01"
+    asked = row(working, "climate_pledge")
+    assert (asked.gating, asked.deadline_at, pay_out(working)) == (False, AT + timedelta(days=10), "")
+    assert "climate_pledge" not in states(vouched)
 
 
 def test_a_volume_makes_due_what_waited_for_it():
