@@ -91,9 +91,9 @@ def _apply_catalogues(at: datetime) -> Any:
 
 
 def _store_documents(at: datetime) -> Any:
-    from payouts.compliance.operations import move_out
+    from payouts.compliance.operations import delete_erased_files, move_out
 
-    return move_out(at=at)
+    return {"stored": move_out(at=at), "deleted": delete_erased_files(at=at)}
 
 
 def _rate_sellers(at: datetime) -> Any:
@@ -152,7 +152,13 @@ TIMETABLE: dict[str, Job] = {
         ),
         Job("compliance.volumes", 86_400, "files", "Ask for what a seller's volume makes due.", _assess_volumes),
         Job("compliance.catalogue", 3600, "files", "Ask what a new version of the catalogue asks.", _apply_catalogues),
-        Job("compliance.store_documents", 60, "files", "Put the documents that came in into storage.", _store_documents),
+        Job(
+            "compliance.store_documents",
+            60,
+            "files",
+            "Put the documents that came in into storage, and delete erased ones there.",
+            _store_documents,
+        ),
         Job(
             "compliance.rate", 86_400, "files", "Rate sellers by the scorecard and start the reviews that are due.", _rate_sellers
         ),

@@ -14,6 +14,7 @@ from payouts.compliance.deciding import (
     start_review,
 )
 from payouts.compliance.documents import open_document, refuse_document, upload_document, validate_document
+from payouts.compliance.erasing import delete_erased_files, erase_personal_data
 from payouts.compliance.opening import open_missing_files, vouch_for_sellers
 from payouts.compliance.persons import add_person, declare_ownership, remove_person
 from payouts.compliance.rating import approve_override, ask_override, rate_sellers
@@ -36,6 +37,8 @@ __all__ = [
     "ask_waiver",
     "assess_volumes",
     "declare_ownership",
+    "delete_erased_files",
+    "erase_personal_data",
     "keep_deadlines",
     "move_out",
     "open_document",

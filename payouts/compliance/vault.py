@@ -57,6 +57,7 @@ def move_out(*, at: datetime, limit: int = 200) -> int:
             storage().delete(name)
         kept_as = storage().save(name, ContentFile(bytes(waiting.sealed)))
         with transaction.atomic():
+            # also when it was erased this moment: the file is then known, and deleted
             Document.objects.filter(pk=document_id).update(storage_name=kept_as)
             count += DocumentBytes.objects.filter(pk=document_id).delete()[0]
     return count
