@@ -10,6 +10,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -93,8 +94,10 @@ def django_db_createdb(request: pytest.FixtureRequest, django_db_modify_db_setti
 
 
 @pytest.fixture(scope="session")
-def django_db_setup(django_db_setup: None, request: pytest.FixtureRequest) -> Iterator[None]:
+def django_db_setup(django_db_setup: None, request: pytest.FixtureRequest, django_db_blocker: Any) -> Iterator[None]:
     """Mark the database with the migrations that made it, and unmark it once a test has flushed it."""
+    with django_db_blocker.unblock():
+        _keep_autovacuum_out()
     if not request.config.getvalue("reuse_db"):
         yield
         return
@@ -102,6 +105,21 @@ def django_db_setup(django_db_setup: None, request: pytest.FixtureRequest) -> It
     yield
     if _flushed:
         _comment(write="flushed")
+
+
+def _keep_autovacuum_out() -> None:
+    """Let no statistics be taken by chance: a table full of a test's uncommitted rows would be written down as empty, and planned for as such."""
+    from django.db import connection
+
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """DO $$ DECLARE one regclass; BEGIN
+                   FOR one IN SELECT oid FROM pg_class WHERE relkind = 'r' AND relnamespace = current_schema()::regnamespace
+                                 AND NOT coalesce('autovacuum_enabled=off' = ANY (reloptions), false) LOOP
+                       EXECUTE format('ALTER TABLE %s SET (autovacuum_enabled = off)', one);
+                   END LOOP;
+               END $$"""
+        )
 
 
 def _comment(write: str | None = None) -> str:

@@ -66,6 +66,42 @@ def _expire(at: datetime) -> Any:
     return len(expire_runs(at=at, actor=SCHEDULER))
 
 
+def _open_files(at: datetime) -> Any:
+    from payouts.compliance.operations import open_missing_files
+
+    return open_missing_files(actor=SCHEDULER, at=at)
+
+
+def _keep_deadlines(at: datetime) -> Any:
+    from payouts.compliance.operations import keep_deadlines
+
+    return keep_deadlines(actor=SCHEDULER, at=at)
+
+
+def _assess_volumes(at: datetime) -> Any:
+    from payouts.compliance.operations import assess_volumes
+
+    return assess_volumes(actor=SCHEDULER, at=at)
+
+
+def _apply_catalogues(at: datetime) -> Any:
+    from payouts.compliance.operations import apply_catalogues
+
+    return apply_catalogues(actor=SCHEDULER, at=at)
+
+
+def _store_documents(at: datetime) -> Any:
+    from payouts.compliance.operations import delete_erased_files, move_out
+
+    return {"stored": move_out(at=at), "deleted": delete_erased_files(at=at)}
+
+
+def _rate_sellers(at: datetime) -> Any:
+    from payouts.compliance.operations import rate_sellers
+
+    return rate_sellers(actor=SCHEDULER, at=at)
+
+
 def _relay(at: datetime) -> Any:
     from backoffice.kit.outbox import relay
 
@@ -113,6 +149,28 @@ TIMETABLE: dict[str, Job] = {
         Job("outbox.relay", 5, "default", "Deliver events to their subscribers.", _relay),
         Job("holds.mature", 300, "default", "Make earnings available whose time has come.", _mature),
         Job("holds.release", 300, "default", "Release holds and reserves whose time has come.", _release),
+        Job(
+            "compliance.deadlines",
+            300,
+            "default",
+            "Ask again for what expires, remind, and mark overdue what is.",
+            _keep_deadlines,
+        ),
+        Job("compliance.volumes", 86_400, "files", "Ask for what a seller's volume makes due.", _assess_volumes),
+        Job("compliance.catalogue", 3600, "files", "Ask what a new version of the catalogue asks.", _apply_catalogues),
+        Job(
+            "compliance.store_documents",
+            60,
+            "files",
+            "Put the documents that came in into storage, and delete erased ones there.",
+            _store_documents,
+        ),
+        Job(
+            "compliance.rate", 86_400, "files", "Rate sellers by the scorecard and start the reviews that are due.", _rate_sellers
+        ),
+        Job(
+            "compliance.open_files", 3600, "default", "Ask the catalogue's questions of sellers nobody has assessed.", _open_files
+        ),
         Job("audit.seal", 60, "default", "Chain fresh audit entries.", _seal),
         Job("ledger.roll_up", 60, "default", "Fold hot accounts into checkpoints.", _roll_up),
         Job("runs.expire", 3600, "default", "Give back the money of runs nobody approved in time.", _expire),

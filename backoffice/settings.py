@@ -4,6 +4,7 @@ Identity, apps, database, time, security, money, rails, screening, queues, admin
 embedded runtime writes its own secrets into the data folder, everybody else sets them.
 """
 
+import json
 import os
 import sys
 from pathlib import Path
@@ -193,6 +194,12 @@ SERVESTATIC_AUTOREFRESH = DEBUG
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+    # What sellers send to prove who they are. Another backend, such as storages.backends.s3.S3Storage, is a setting; the bytes are sealed anyway.
+    "documents": {
+        "BACKEND": env("DOCUMENT_STORAGE", default="django.core.files.storage.FileSystemStorage"),
+        "OPTIONS": json.loads(env("DOCUMENT_STORAGE_OPTIONS", default="{}"))
+        or {"location": str(DATA_DIR / "documents"), "file_permissions_mode": 0o600, "directory_permissions_mode": 0o700},
+    },
 }
 
 # --- API ----------------------------------------------------------------------------------------------------------------
@@ -230,6 +237,9 @@ SPECTACULAR_SETTINGS = {
         "SkipCode": "payouts.runs.states.SkipCode",
         "EarningKind": "payouts.earnings.models.EarningKind",
         "PayeeKind": "payouts.sellers.models.PayeeKind",
+        "RequirementState": "payouts.compliance.states.RequirementState",
+        "DocumentState": "payouts.compliance.states.DocumentState",
+        "PersonKind": "payouts.compliance.models.PersonKind",
     },
 }
 

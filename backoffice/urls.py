@@ -12,7 +12,8 @@ from backoffice.staff import views as staff
 
 # Whose refusals a caller of the API can meet.
 API_ROOMS = (
-    "backoffice.kit.api", "backoffice.kit.idempotency", "backoffice.kit.gates", "payouts.sellers.operations", "payouts.sellers.profile",
+    "backoffice.kit.api", "backoffice.kit.idempotency", "backoffice.kit.gates", "payouts.sellers.operations", "payouts.compliance.answering", "payouts.compliance.content",
+    "payouts.compliance.documents", "payouts.compliance.persons", "payouts.compliance.numbers", "payouts.sellers.profile",
     "payouts.sellers.validation", "payouts.runs.building", "payouts.runs.booking", "payouts.runs.giving_back", "payouts.runs.planning",
 )  # fmt: skip
 api: list[URLPattern | URLResolver] = [

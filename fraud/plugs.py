@@ -4,6 +4,12 @@
 def plug_in() -> None:
     """Register truths and event consumers."""
     from fraud import invariants  # noqa: F401 - registers the truths
-    from fraud.screening import consuming
+    from fraud.screening import consuming, operations, queries
+    from payouts.compliance import sockets
 
     consuming.plug_in()
+    sockets.screening.plug(
+        standing=queries.standing,
+        screen=lambda **party: operations.screen_party(**party).state,
+        hits=queries.hits_of,
+    )

@@ -16,6 +16,7 @@ for screens in (
     "sellers.admin",
     "sellers.admin_payees",
     "sellers.admin_terms",
+    "compliance.admin",
     "earnings.admin",
     "earnings.admin_imports",
     "earnings.admin_rejected",

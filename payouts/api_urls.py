@@ -3,6 +3,7 @@
 from django.urls import path
 
 from backoffice.kit.api import routes  # noqa: F401 - registers <public_id:…>
+from payouts.compliance import api as compliance
 from payouts.earnings import api as earnings
 from payouts.runs import api as runs
 from payouts.sellers import api as sellers
@@ -13,6 +14,13 @@ urlpatterns = [
     path("sellers/<public_id:seller_id>", sellers.OneSeller.as_view()),
     path("sellers/<public_id:seller_id>/balance", sellers.SellerBalance.as_view()),
     path("sellers/<public_id:seller_id>/payee_accounts", sellers.SellerPayeeAccounts.as_view()),
+    path("sellers/<public_id:seller_id>/requirements", compliance.SellerRequirements.as_view()),
+    path("sellers/<public_id:seller_id>/requirements/<public_id:requirement_id>/answer", compliance.RequirementAnswer.as_view()),
+    path("sellers/<public_id:seller_id>/capabilities", compliance.SellerCapabilitiesView.as_view()),
+    path("sellers/<public_id:seller_id>/persons", compliance.SellerPersons.as_view()),
+    path("sellers/<public_id:seller_id>/persons/<public_id:person_id>/remove", compliance.PersonRemove.as_view()),
+    path("sellers/<public_id:seller_id>/ownership", compliance.SellerOwnership.as_view()),
+    path("sellers/<public_id:seller_id>/documents", compliance.SellerDocuments.as_view()),
     path("earnings", earnings.Earnings.as_view()),
     path("earnings/<public_id:earning_id>", earnings.OneEarning.as_view()),
     path("payouts", runs.Payouts.as_view()),

@@ -1,5 +1,6 @@
 """Index of the truths of this wing; importing it registers them."""
 
+import payouts.compliance.invariants
 import payouts.dispatch.invariants
 import payouts.earnings.invariants
 import payouts.holds.invariants

@@ -1,5 +1,16 @@
 """Index of the models of this wing; each stands in its room, all keep the label `payouts`."""
 
+from payouts.compliance.models import (  # noqa: F401 - Django looks for models here
+    Claim,
+    Document,
+    DocumentBytes,
+    Person,
+    Requirement,
+    ReviewMessage,
+    RiskRating,
+    SellerCapabilities,
+    Stake,
+)
 from payouts.dispatch.models import BankFile, BankFileEntry, BankStatement, PaymentOrder, RailFile  # noqa: F401 - Django looks for models here
 from payouts.earnings.models import Earning, EarningImport, RejectedLine  # noqa: F401 - Django looks for models here
 from payouts.holds.models import Hold, ReservePlan  # noqa: F401 - Django looks for models here

@@ -5,6 +5,7 @@ def plug_in() -> None:
     """Register invariants, event consumers and rails."""
     from payouts import invariants  # noqa: F401 - registers the truths
 
+    _plug_compliance()
     _plug_holds()
     _plug_runs()
     _plug_dispatch()
@@ -28,3 +29,26 @@ def _plug_dispatch() -> None:
     from payouts.runs.gates import may_cancel
 
     may_cancel.plug("call back the payment order", call_back_orders)
+
+
+def _plug_compliance() -> None:
+    from backoffice.kit.outbox import subscribe
+    from payouts.compliance import (
+        admitting,
+        checks,  # noqa: F401 - registers the check of the room's data
+        sockets,
+    )
+    from payouts.compliance.opening import open_files
+    from payouts.earnings.queries import refunds_since, volumes_since
+    from payouts.holds.by_risk import keep_reserve
+    from payouts.sellers import gates
+
+    gates.opened.plug("open the compliance file", open_files)
+    gates.status_change.plug("requirements decide who is active", admitting.may_change_status)
+    gates.data_changed.plug("ask what the new data asks", admitting.data_changed)
+    gates.payee_changed.plug("the account is a requirement", admitting.payee_changed)
+    sockets.volumes.plug(volumes_since, refunds_since)
+    # Another wing plugs the screening itself: `payouts.compliance.sockets.screening.plug(standing=…, screen=…)`. Until then nobody is clean.
+    subscribe("holds.risk", "seller.risk_rated", keep_reserve)
+    for name in ("screening.changed", "person.added", "seller.created", "seller.updated"):
+        subscribe(f"compliance.{name}", name, admitting.screening_changed)

@@ -18,6 +18,7 @@ from django.db.models import Sum
 
 from backoffice.bench import measure
 from backoffice.kit.actors import staff, system
+from payouts.compliance.opening import open_files
 from payouts.ledger.models import Account, Entry
 from payouts.ledger.operations import Draft, post
 from payouts.ledger.templates import seller as bucket
@@ -169,6 +170,8 @@ def fill(sellers: int, sales: int) -> None:
             cursor.execute(f"ALTER TABLE {table} DISABLE TRIGGER USER")
         cursor.execute(_SELLERS, facts)
         cursor.execute(_PAYEES, facts)
+        cursor.execute("SELECT id FROM payouts_seller")
+        open_files(seller_ids=[row[0] for row in cursor.fetchall()], verified=True, actor=MAKER, at=facts["began"])
         cursor.execute(_ACCOUNTS, facts)
         for number in range(sales):
             cursor.execute(_EARNINGS, facts | {"number": number, "day": AT - timedelta(days=120 - number)})

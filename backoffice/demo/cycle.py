@@ -99,12 +99,20 @@ def seed_demo(
         demo = Demo(sellers, days, seed, at.date(), say, Path(folder))
         people = {role: staff(user.pk) for role, user in make_demo_staff(actor=system("seed_demo"), at=at).items()}
         market = make_sellers(sellers, demo.chooser)
+        _load_screening_list(demo)
         _import_sellers(demo, market)
         _live(demo, market)
         _interesting_things(demo, market, people, at)
         while relay(at=at):
             pass
     return _told(demo)
+
+
+def _load_screening_list(demo: Demo) -> None:
+    """Load a list of invented names, so that screening has something to compare with; none of the demo's sellers stands on it."""
+    lines = "source_id,name,kind,countries\n1,Zoltan Krabbenhoft Vasquelle,person,HU\n2,Ostrovia Deep Sea Mining Fictional Company,entity,PA\n"
+    begin = _morning(demo.end - timedelta(days=demo.days + 1))
+    demo.command("load_list", demo.file("watched.csv", lines), "--format", "csv", "--name", "demo-watch", at=begin)
 
 
 def _import_sellers(demo: Demo, market: list[DemoSeller]) -> None:

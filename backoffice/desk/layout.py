@@ -31,6 +31,10 @@ NAVIGATION: list[tuple[str, list[tuple[str, str, str, str]]]] = [
         "Sellers",
         [
             ("Sellers", "storefront", "admin:payouts_seller_changelist", "payouts.view_seller"),
+            ("Review queue", "fact_check", "admin:payouts_requirement_review_queue", "payouts.review_sellers"),
+            ("Requirements", "checklist", "admin:payouts_requirement_changelist", "payouts.view_requirement"),
+            ("Documents", "description", "admin:payouts_document_changelist", "payouts.view_document"),
+            ("Persons", "badge", "admin:payouts_person_changelist", "payouts.view_person"),
             ("Payee accounts", "credit_card", "admin:payouts_payeeaccount_changelist", "payouts.view_payeeaccount"),
             ("Holds", "lock", "admin:payouts_hold_changelist", "payouts.view_hold"),
             ("Reserve plans", "savings", "admin:payouts_reserveplan_changelist", "payouts.view_reserveplan"),

@@ -14,6 +14,8 @@ from backoffice.kit.actors import Actor, partner
 SCOPES = {
     "sellers:read": "read sellers, balances and payee accounts",
     "sellers:write": "create and change sellers and payee accounts",
+    "onboarding:read": "read requirements, persons, ownership and documents of sellers",
+    "onboarding:write": "answer requirements, name persons and send documents",
     "earnings:read": "read earnings",
     "earnings:write": "send earnings",
     "payouts:read": "read payouts, their lines, statements and eligibility",

@@ -22,6 +22,8 @@ ACTS: dict[str, tuple[str, str, str]] = {
     "change_reserve_plan": ("payouts", "reserveplan", "Can create and disable reserve plans"),
     "change_payee": ("payouts", "payeeaccount", "Can change and mark payee accounts"),
     "set_seller_status": ("payouts", "seller", "Can activate, pause, block and close sellers"),
+    "review_sellers": ("payouts", "requirement", "Can decide requirements, documents and reviews of sellers"),
+    "open_documents": ("payouts", "document", "Can open the documents sellers sent"),
     "change_tiers": ("payouts", "tier", "Can change tiers and minimum payouts"),
     "import_earnings": ("payouts", "earningimport", "Can import earnings"),
     "retry_rejected": ("payouts", "rejectedline", "Can retry and dismiss rejected lines"),
@@ -46,7 +48,9 @@ ACTS: dict[str, tuple[str, str, str]] = {
 }
 
 _LEDGER = ["account", "balance", "floorchange", "posting", "entry", "checkpoint", "horizon", "period"]
-_SELLERS = ["seller", "payeeaccount", "tier", "minimumpayout"]
+_SELLERS = ["seller", "payeeaccount", "tier", "minimumpayout", "requirement", "sellercapabilities"]
+# Who stands behind a seller, and the papers: personal data, for those who review and those who audit.
+_REVIEWS = ["person", "stake", "document", "documentbytes", "reviewmessage", "claim", "riskrating"]
 _EARNINGS = ["earning", "earningimport", "rejectedline", "hold", "reserveplan"]
 _PAYOUTS = ["payoutrun", "payout", "runskip", "paymentorder", "railfile", "bankfile", "bankstatement", "bankfileentry"]
 _SCREENING = [
@@ -99,6 +103,7 @@ ROLES: dict[str, set[str]] = {
     "finance": _EVERYTHING | _FINANCE,
     # A lead stands in for finance, too: what a lead made, another lead checks; the verbs see to that.
     "lead": _EVERYTHING
+    | _views("payouts", _REVIEWS)
     | _FINANCE
     | _AUDIT
     | _STAFF
@@ -121,6 +126,8 @@ ROLES: dict[str, set[str]] = {
         "close_period",
         "approve_adjustment",
         "set_seller_status",
+        "review_sellers",
+        "open_documents",
         "change_tiers",
         "check_books",
         "change_payee",
@@ -128,19 +135,28 @@ ROLES: dict[str, set[str]] = {
         "deliver_events",
         "export_rows",
     ),
-    "compliance": _views("payouts", [*_SELLERS, *_EARNINGS, *_PAYOUTS, "account", "balance"])
+    "compliance": _views("payouts", [*_SELLERS, *_REVIEWS, *_EARNINGS, *_PAYOUTS, "account", "balance"])
     | _views("backoffice", ["approval", "statechange", "event"])
     | _SCREENS
-    | _acts("set_seller_status", "change_payee", "place_hold", "release_hold", "hold_payout", "export_rows")
+    | _acts(
+        "set_seller_status",
+        "review_sellers",
+        "open_documents",
+        "change_payee",
+        "place_hold",
+        "release_hold",
+        "hold_payout",
+        "export_rows",
+    )
     | _acts("judge_hits", "approve_clearances", "load_lists", "propose_policy", "screen_names"),
-    "risk": _views("payouts", [*_SELLERS, *_EARNINGS, *_PAYOUTS, "account", "balance"])
+    "risk": _views("payouts", [*_SELLERS, *_REVIEWS, *_EARNINGS, *_PAYOUTS, "account", "balance"])
     | _views("backoffice", ["approval", "statechange", "event"])
     | _SCREENS
     | _acts("place_hold", "release_hold", "hold_payout", "change_reserve_plan", "export_rows")
     | _acts("propose_policy", "approve_policy", "screen_names"),
     "support": _views("payouts", [*_SELLERS, *_EARNINGS, "payout", "payoutrun", "runskip", "account", "balance"])
     | _views("backoffice", ["statechange"]),
-    "auditor": _EVERYTHING | _SCREENS | _AUDIT | _STAFF | _acts("export_rows"),
+    "auditor": _EVERYTHING | _SCREENS | _views("payouts", _REVIEWS) | _AUDIT | _STAFF | _acts("export_rows"),
 }
 
 

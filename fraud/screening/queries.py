@@ -23,6 +23,12 @@ def standing(subject: str) -> str:
     return str(found[0])
 
 
+def hits_of(subject: str) -> list[dict[str, Any]]:
+    """Return the hits of a party as other wings show them: list, name, score and state, the strongest first."""
+    found = Hit.objects.filter(party__subject=subject).order_by("-score", "pk")
+    return [{"list": hit.list_name, "name": hit.listed_name, "score": hit.score, "state": hit.state} for hit in found]
+
+
 def hits_to_judge() -> QuerySet[Hit]:
     """Return the hits that wait for a judgement: the strong ones first, then the oldest."""
     return Hit.objects.filter(state=HitState.OPEN).select_related("party").order_by("-strong", "opened_at", "pk")

@@ -60,6 +60,10 @@ _OWN = {
     "payee_not_usable": (HOLD, "The payee account cannot be used as it stands."),
     "name_check_failed": (HOLD, "The account holder's name does not match."),
     "seller_not_active": (HOLD, "The seller is not active."),
+    "not_assessed": (HOLD, "Nobody has said yet what this seller has to show."),
+    "requirements_past_due": (HOLD, "A requirement of the seller is overdue."),
+    "requirements_due": (HOLD, "A requirement of the seller is not met."),
+    "requirements_pending": (HOLD, "What the seller gave is being verified."),
     "on_hold": (HOLD, "A pause stops all payouts of this seller."),
 }
 _OWN_SQL = """
@@ -69,10 +73,14 @@ _OWN_SQL = """
                    WHEN a.status <> 'active' THEN 'payee_not_usable'
                    WHEN a.name_check = 'no_match' THEN 'name_check_failed'
                    WHEN s.status <> 'active' THEN 'seller_not_active'
+                   WHEN c.seller_id IS NULL THEN 'not_assessed'
+                   WHEN c.pay_out_ends_at <= %(at)s THEN 'requirements_past_due'
+                   WHEN c.pay_out_code <> '' THEN c.pay_out_code
                    WHEN EXISTS (SELECT 1 FROM payouts_hold h WHERE h.seller_id = p.seller_id AND h.kind = 'pause' AND h.state = 'active'
                                    AND h.currency IN ('', p.currency)) THEN 'on_hold' END AS code
           FROM payouts_payout p JOIN payouts_seller s ON s.id = p.seller_id JOIN payouts_payeeaccount a ON a.id = p.payee_account_id
-         WHERE p.id = ANY(%s)) f
+          LEFT JOIN payouts_sellercapabilities c ON c.seller_id = s.id
+         WHERE p.id = ANY(%(payouts)s)) f
      WHERE f.code IS NOT NULL
 """
 _ASK_AT_ONCE = 500
@@ -81,7 +89,7 @@ _ASK_AT_ONCE = 500
 def stops_for(payout_ids: Sequence[int], *, at: datetime) -> dict[int, Stop]:
     """Return {payout id: why not} for payouts that must not leave; their sellers are locked by the caller."""
     with connection.cursor() as cursor:
-        cursor.execute(_OWN_SQL, [list(payout_ids)])
+        cursor.execute(_OWN_SQL, {"payouts": list(payout_ids), "at": at})
         found = {payout_id: Stop(_OWN[code][0], code, _OWN[code][1]) for payout_id, code in cursor.fetchall()}
     if before_payout.checks:
         left = [payout_id for payout_id in payout_ids if payout_id not in found]

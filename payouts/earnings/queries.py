@@ -24,6 +24,30 @@ class Pending(NamedTuple):
     available_at: datetime
 
 
+def volumes_since(seller_ids: Sequence[int], since: datetime, until: datetime) -> dict[int, tuple[int, int]]:
+    """Return {seller id: (sales, gross in minor units)} of sales in the seller's own currency; sellers without any are left out."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """SELECT g.seller_id, count(*), sum(g.gross_minor)::bigint FROM payouts_earning g JOIN payouts_seller s ON s.id = g.seller_id
+                WHERE g.seller_id = ANY(%s::bigint[]) AND g.kind = 'sale' AND g.currency = s.currency
+                  AND g.occurred_at > %s AND g.occurred_at <= %s GROUP BY 1""",
+            [array(seller_ids), since, until],
+        )
+        return {seller_id: (count, gross) for seller_id, count, gross in cursor.fetchall()}
+
+
+def refunds_since(seller_ids: Sequence[int], since: datetime, until: datetime) -> dict[int, int]:
+    """Return {seller id: gross minor units of refunds and chargebacks} in the seller's own currency, without sign."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """SELECT g.seller_id, abs(sum(g.gross_minor))::bigint FROM payouts_earning g JOIN payouts_seller s ON s.id = g.seller_id
+                WHERE g.seller_id = ANY(%s::bigint[]) AND g.kind IN ('refund', 'chargeback') AND g.currency = s.currency
+                  AND g.occurred_at > %s AND g.occurred_at <= %s GROUP BY 1""",
+            [array(seller_ids), since, until],
+        )
+        return dict(cursor.fetchall())
+
+
 def due(at: datetime, limit: int) -> list[tuple[int, int]]:
     """Return (earning_id, seller_id) of what is pending and due at `at`, the oldest first, without a lock."""
     with connection.cursor() as cursor:

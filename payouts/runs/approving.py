@@ -57,7 +57,7 @@ def approve_run(
     with booking.patient():
         run = lock_run(run_id, codes=[])
         refuse_unless_waiting(run)
-        totals = refuse_changed(run)
+        totals = refuse_changed(run, at)
         if content_hash != run.content_hash:
             raise ApprovedHashDiffers()
         _check_total(totals, confirmed_total)
@@ -96,29 +96,33 @@ def refuse_unless_waiting(run: PayoutRun) -> None:
         raise RunNotWaiting(state=run.get_status_display())
 
 
-def changed_payouts(run: PayoutRun) -> list[dict[str, Any]]:
+def changed_payouts(run: PayoutRun, at: datetime) -> list[dict[str, Any]]:
     """Return the payouts of a waiting run whose seller, payee account or holds are no longer what they were, with the reason's code."""
     return rows_of(
         """SELECT p.id, p.public_id, CASE
                     WHEN s.status = 'paused' THEN 'paused_by_staff'
                     WHEN s.status <> 'active' THEN 'seller_not_active'
+                    WHEN c.seller_id IS NULL THEN 'not_assessed'
+                    WHEN c.pay_out_ends_at <= %(at)s THEN 'requirements_past_due'
+                    WHEN c.pay_out_code <> '' THEN c.pay_out_code
                     WHEN a.status = 'superseded' THEN 'payee_changed'
                     WHEN a.status <> 'active' THEN 'payee_not_usable'
                     WHEN a.name_check = 'no_match' THEN 'name_check_failed'
                     ELSE 'on_hold' END AS code
              FROM payouts_payout p JOIN payouts_seller s ON s.id = p.seller_id JOIN payouts_payeeaccount a ON a.id = p.payee_account_id
+             LEFT JOIN payouts_sellercapabilities c ON c.seller_id = s.id
             WHERE p.run_id = %(run)s AND p.status = 'needs_approval'
-              AND (s.status <> 'active' OR a.status <> 'active' OR a.name_check = 'no_match'
+              AND (s.status <> 'active' OR c.pay_out_code IS DISTINCT FROM '' OR c.pay_out_ends_at <= %(at)s OR a.status <> 'active' OR a.name_check = 'no_match'
                    OR EXISTS (SELECT 1 FROM payouts_hold h WHERE h.seller_id = p.seller_id AND h.kind = 'pause' AND h.state = 'active'
                                  AND h.currency IN ('', p.currency)))
             ORDER BY p.id""",
-        {"run": run.pk},
+        {"run": run.pk, "at": at},
     )
 
 
-def refuse_changed(run: PayoutRun) -> dict[str, int]:
+def refuse_changed(run: PayoutRun, at: datetime) -> dict[str, int]:
     """Refuse a run that holds payouts with changed facts, or from which payouts were taken since it was put to approval; return its totals."""
-    changed = changed_payouts(run)
+    changed = changed_payouts(run, at)
     left, totals = content.counts_and_totals(run)
     shown = content.shown_payouts(run)
     # payouts are frozen, so content can only change by going; the trigger on payouts compares the hash itself
@@ -138,7 +142,7 @@ def refresh_run(*, run_id: int, actor: Actor, at: datetime) -> PayoutRun:
         run = lock_run(run_id)
         refuse_unless_waiting(run)
         by_code: dict[str, list[int]] = {}
-        for row in changed_payouts(run):
+        for row in changed_payouts(run, at):
             by_code.setdefault(row["code"], []).append(row["id"])
         for code, ids in sorted(by_code.items()):
             give_back(

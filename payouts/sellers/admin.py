@@ -197,13 +197,13 @@ class SellerAdmin(OperatorAdmin):
             order=60,
         ),
         _status_button(
-            "activate", "Activate", SellerStatus.ACTIVE, (SellerStatus.CREATED, SellerStatus.REVIEW, SellerStatus.BLOCKED),
-            "Payouts to this seller become possible.",
+            "activate", "Activate", SellerStatus.ACTIVE, (SellerStatus.REVIEW,),
+            "The review is done: payouts go on if the requirements are met.",
         ),
         _status_button("resume", "Resume payouts", SellerStatus.ACTIVE, (SellerStatus.PAUSED,), "The next run may pay this seller again."),
         _status_button("pause", "Pause payouts", SellerStatus.PAUSED, (SellerStatus.ACTIVE,), "Runs skip this seller until somebody resumes."),
         _status_button(
-            "review", "Put under review", SellerStatus.REVIEW, (SellerStatus.CREATED, SellerStatus.ACTIVE, SellerStatus.BLOCKED),
+            "review", "Put under review", SellerStatus.REVIEW, (SellerStatus.ACTIVE,),
             "Runs skip this seller until the review is done.",
         ),
         _status_button(

@@ -27,6 +27,7 @@ from backoffice.kit.transactions import durable
 from backoffice.staff import audit
 from backoffice.staff.roles import has_role
 from payouts.ledger.operations import set_floors
+from payouts.sellers import gates
 from payouts.sellers.models import PayeeAccount, Seller, Tier
 from payouts.sellers.operations import build_payee
 from payouts.sellers.profile import tiers_by_code
@@ -227,6 +228,7 @@ def _complete(sellers: Sequence[Seller], payees: Sequence[PayeeAccount], run: _I
     given = "SELECT unnest(%(ids)s::bigint[])"
     born_set(SELLER, given, {"ids": [seller.pk for seller in sellers]}, actor=run.actor, at=run.at)
     born_set(PAYEE, given, {"ids": [payee.pk for payee in payees]}, actor=run.actor, at=run.at)
+    gates.opened.ask(seller_ids=[seller.pk for seller in sellers], verified=run.trusted, actor=run.actor, at=run.at)
     told = [{"seller": s.public_id, "external_id": s.external_id, "status": str(s.status)} for s in sellers]
     tell_set(
         "seller.created",

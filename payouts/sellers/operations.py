@@ -64,6 +64,11 @@ class UnknownPayeeStatus(InputError):
     sentence = "A payee account cannot be marked {status}."
 
 
+class StatusChangeRefused(Refusal):
+    code = "status_change_refused"
+    sentence = "The status was not changed: {why}"
+
+
 class UnknownNameCheck(InputError):
     code = "unknown_name_check"
     sentence = "{result} is not a result of a name check."
@@ -89,7 +94,7 @@ def create_seller(
 ) -> Seller:
     """Open a seller with a balance that may fall to its tier's debt limit; the same key answers the same seller.
 
-    `tier` is a tier's code. Tells `seller.created`. Refuses: SellerExists, KeyReused, and what `profile.check_profile` refuses.
+    `tier` is a tier's code. A seller that is opened as active was verified by the actor elsewhere. Tells `seller.created`. Refuses: SellerExists, KeyReused, and what `profile.check_profile` refuses.
     """
     given = {
         "external_id": external_id, "legal_name": legal_name, "entity_type": entity_type, "country": country,
@@ -109,6 +114,7 @@ def create_seller(
 
     born(SELLER, seller, actor=actor, at=at)
     _set_floor(seller, actor, at)
+    gates.opened.ask(seller_ids=[seller.pk], verified=status == SellerStatus.ACTIVE, actor=actor, at=at)
     earlier.keep(seller.pk)
     tell("seller.created", subject=seller.public_id, payload=_told(seller), at=at, partner_id=partner_id)
     return seller
@@ -140,6 +146,7 @@ def update_seller(*, seller_id: int, changes: Mapping[str, Any], actor: Actor, a
     if before:
         after = {name: profile.fact(seller, name) for name in before}
         audit.record(actor, "seller.update", seller.public_id, at, facts={"before": before, "after": after})
+    gates.data_changed.ask(seller=seller, changed=changed, actor=actor, at=at)
     tell(
         "seller.updated",
         subject=seller.public_id,
@@ -154,7 +161,8 @@ def update_seller(*, seller_id: int, changes: Mapping[str, Any], actor: Actor, a
 def set_seller_status(*, seller_id: int, to: str, actor: Actor, at: datetime, reason: str) -> Seller:
     """Activate, review, pause, resume, block or close a seller; a seller with money in any bucket is not closed.
 
-    Tells `seller.status_changed`. Refuses: NotFound, ReasonMissing, MoveNotAllowed, SellerHasMoney.
+    Whether a seller may become active its requirements say (`gates.status_change`). Tells `seller.status_changed`. Refuses: NotFound,
+    ReasonMissing, MoveNotAllowed, SellerHasMoney, StatusChangeRefused.
     """
     seller = lock_seller(seller_id)
     if not reason.strip():
@@ -163,6 +171,9 @@ def set_seller_status(*, seller_id: int, to: str, actor: Actor, at: datetime, re
         _check_empty(seller)
 
     before = seller.status
+    if SELLER.allows(before, str(to)):
+        for objection in gates.status_change.ask(seller=seller, to=str(to), actor=actor, at=at, reason=reason):
+            raise StatusChangeRefused(why=objection.reason)
     transition(SELLER, seller, to, actor=actor, at=at, reason=reason)
     seller.status_reason = reason
     seller.save(update_fields=["status_reason"])

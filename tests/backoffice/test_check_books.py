@@ -368,6 +368,11 @@ def a_payout_was_approved_by_its_maker(books: Books) -> None:
     spoil(f"UPDATE payouts_payout SET checker = maker WHERE run_id = {books.settled.pk}", tables="payouts_payout")
 
 
+@corrupts("capabilities_equal_derivation")
+def what_a_seller_may_do_is_set_by_hand(books: Books) -> None:
+    spoil(f"UPDATE payouts_sellercapabilities SET pay_out_code = 'requirements_due' WHERE seller_id = {books.waiting.pk}")
+
+
 @corrupts("history_agrees_with_status")
 def a_sellers_status_is_changed_past_the_history(books: Books) -> None:
     spoil(f"UPDATE payouts_seller SET status = 'paused' WHERE id = {books.waiting.pk}")

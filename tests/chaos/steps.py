@@ -42,6 +42,7 @@ def make_sellers(count: int, at: Any) -> None:
     from backoffice.kit.actors import staff
     from backoffice.kit.crypto import blind_index
     from backoffice.kit.states import born_set
+    from payouts.compliance.opening import vouch_for_sellers
     from payouts.ledger.operations import Draft, post, set_floors
     from payouts.ledger.templates import platform
     from payouts.ledger.templates import seller as bucket
@@ -70,6 +71,7 @@ def make_sellers(count: int, at: Any) -> None:
     set_floors(floors=floors, actor=actor, at=at, reason="its tier's debt limit")
     born_set(SELLER, "SELECT id FROM payouts_seller", {}, actor=actor, at=at)
     born_set(PAYEE, "SELECT id FROM payouts_payeeaccount", {}, actor=actor, at=at)
+    vouch_for_sellers(seller_ids=[one.pk for one in sellers], actor=actor, at=at, reason="chaos")
     drafts = [
         Draft(
             "adjustment", f"chaos:{one.pk}",

@@ -23,6 +23,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from backoffice.kit.actors import staff, system
 from backoffice.kit.errors import Refusal
 from backoffice.kit.invariants import check_books
+from payouts.compliance.operations import REACTIVATE, approve_decision, ask_decision
 from payouts.dispatch import operations as dispatch
 from payouts.dispatch.models import PaymentOrder
 from payouts.earnings.lines import EarningLine
@@ -345,6 +346,9 @@ class MoneyMachine(RuleBasedStateMachine):
     def put_everything_right(self) -> None:
         """Sellers are active, accounts work, pauses are over: walks go on instead of standing still."""
         for number, seller in enumerate(self.sellers):
+            asked = {"seller_id": seller.pk, "action": REACTIVATE, "at": self.now, "reason": "Seen."}
+            if self.attempt(ask_decision, **asked, actor=CLERK):  # out of blocked by two people only
+                self.attempt(approve_decision, **asked, actor=CHECKER)
             self.attempt(set_seller_status, seller_id=seller.pk, to="active", actor=CLERK, at=self.now, reason="Seen.")
             for currency in CURRENCIES:
                 if not PayeeAccount.objects.filter(seller=seller, currency=currency, status="active").exists():

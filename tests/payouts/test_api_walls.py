@@ -6,11 +6,15 @@ import pytest
 from django.urls import URLPattern, URLResolver, get_resolver
 
 from backoffice.kit import clock
+from backoffice.kit.actors import staff
 from backoffice.kit.ids import new_id
 from backoffice.kit.outbox import Event, tell
+from payouts.compliance.models import Document, Person, Requirement, Stake
+from payouts.compliance.operations import declare_ownership, reopen_requirement
 from payouts.earnings.models import Earning
 from payouts.runs.models import Payout
 from payouts.sellers.models import PayeeAccount, Seller
+from tests.factories.compliance import name_person, prove
 from tests.factories.partners import ApiClient, make_client
 from tests.factories.runs import give_money
 from tests.factories.sellers import make_iban, make_payee, make_seller, make_tier
@@ -19,6 +23,7 @@ pytestmark = pytest.mark.django_db
 PREFIX = "api/v1/"
 LIST, OWN = "list", "own"  # what B gets: a list without A's rows; 404 for A's ids
 PAYEE = {"currency": "EUR", "kind": "iban", "account_holder": "B", "number": "FR7630006000011234567890189"}
+PERSON = {"kind": "person", "name": "B", "roles": ["owner"], "country": "FR", "birth_on": "1990-01-01"}
 
 # route → method → (what B may expect, body). Ids in the path are A's; {seller} and the like in bodies and queries too.
 MATRIX = {
@@ -26,6 +31,16 @@ MATRIX = {
     "sellers/<public_id:seller_id>": {"get": (OWN, None), "patch": (OWN, {"town": "Nice"})},
     "sellers/<public_id:seller_id>/balance": {"get": (OWN, None)},
     "sellers/<public_id:seller_id>/payee_accounts": {"get": (OWN, None), "post": (OWN, PAYEE)},
+    "sellers/<public_id:seller_id>/requirements": {"get": (OWN, None)},
+    "sellers/<public_id:seller_id>/requirements/<public_id:requirement_id>/answer": {"post": (OWN, {"value": "732829320"})},
+    "sellers/<public_id:seller_id>/capabilities": {"get": (OWN, None)},
+    "sellers/<public_id:seller_id>/persons": {"get": (OWN, None), "post": (OWN, PERSON)},
+    "sellers/<public_id:seller_id>/persons/<public_id:person_id>/remove": {"post": (OWN, {"reason": "mine now"})},
+    "sellers/<public_id:seller_id>/ownership": {"get": (OWN, None), "put": (OWN, {"stakes": []})},
+    "sellers/<public_id:seller_id>/documents": {
+        "get": (OWN, None),
+        "post": (OWN, {"requirement": "{requirement_id}", "content": "JVBERi0xLjc="}),
+    },
     "earnings": {"get": (LIST, None), "post": (None, None)},
     "earnings/<public_id:earning_id>": {"get": (OWN, None)},
     "payouts": {"get": (LIST, None), "post": (OWN, {"seller": "{seller_id}", "currency": "EUR"})},
@@ -79,7 +94,25 @@ def belongings():
     payout = owner.post("payouts", {"seller": seller.public_id, "currency": "EUR"}).json()
     tell("payout.paid", subject=payout["id"], payload={}, at=clock.now(), partner_id=owner.partner.pk)
     event = owner.get("events").json()["data"][0]
-    return owner, {"seller_id": seller.public_id, "earning_id": earning["id"], "payout_id": payout["id"], "event_id": event["id"]}
+    reopen_requirement(
+        requirement_id=Requirement.objects.get(seller=seller).pk,
+        actor=staff(1),
+        at=clock.now(),
+        reason="r",
+        seller_text="Send it.",
+    )
+    person = name_person(seller, at=clock.now())
+    ids = {
+        "requirement_id": Requirement.objects.get(seller=seller, code="registration_number").public_id, "person_id": person.public_id,
+    }  # fmt: skip
+    prove(Requirement.objects.get(seller=seller, code="registration_document"), clock.now())
+    declare_ownership(seller_id=seller.pk, stakes=[(person.public_id, None, 9_000)], actor=staff(1), at=clock.now())
+    return owner, ids | {
+        "seller_id": seller.public_id,
+        "earning_id": earning["id"],
+        "payout_id": payout["id"],
+        "event_id": event["id"],
+    }
 
 
 def fill(text, ids):
@@ -90,14 +123,17 @@ def fill(text, ids):
 
 def call(client, route, method, ids, *, key):
     body = MATRIX[route][method][1]
-    filled = body and {name: fill(value, ids) for name, value in body.items()}
+    filled = body and {name: fill(value, ids) if isinstance(value, str) else value for name, value in body.items()}
     path = fill(route + QUERIES.get(route, ""), ids)
     headers = {"X-Request-Id": "same-request-id"} | ({"Idempotency-Key": key} if method != "get" else {})
     return client.send(method.upper(), path, filled, **headers)
 
 
 def snapshot():
-    return [list(model.objects.order_by("pk").values()) for model in (Seller, PayeeAccount, Earning, Payout, Event)]
+    return [
+        list(model.objects.order_by("pk").values())
+        for model in (Seller, PayeeAccount, Earning, Payout, Event, Requirement, Person, Stake, Document)
+    ]
 
 
 def test_every_route_and_method_stands_in_the_matrix():

@@ -29,11 +29,12 @@ _TONES = {
     "plain": "bg-base-500/8 text-base-700 dark:bg-base-500/20 dark:text-base-200",
 }
 _TONE_OF_STATE = {
-    "good": "active approved paid completed done applied accepted match used info explained retried clean cleared in_force",
-    "bad": "failed returned rejected blocked invalid no_match denied unplaced refused dead absent confirmed hit hits",
+    "good": "active approved paid completed done applied accepted match used info explained retried clean cleared in_force satisfied "
+    "validated waived",
+    "bad": "failed returned rejected blocked invalid no_match denied unplaced refused dead absent confirmed hit hits past_due out_of_date",
     "warn": "needs_approval held paused unknown review soft_closed partly_placed partly_accepted ineligible needs_data "
-    "close_match requested waiting not_screenable proposed",
-    "busy": "pending in_transit sending sent submitted running handed_over due",
+    "close_match requested waiting not_screenable proposed currently_due not_assessed",
+    "busy": "pending in_transit sending sent submitted running handed_over due pending_verification validation_asked",
 }
 _TONE: dict[str, str] = {state: tone for tone, states in _TONE_OF_STATE.items() for state in states.split()}
 

@@ -16,18 +16,21 @@ DEPTH_MAX = 8
 class BodyTooLarge(APIException):
     status_code = 413
     default_code = "body_too_large"
-    default_detail = f"The body is larger than {BODY_MAX_BYTES // 1024} kB. Send it in parts."
+
+    def __init__(self, most: int = BODY_MAX_BYTES) -> None:
+        super().__init__(f"The body is larger than {most // 1024} kB. Send it in parts.")
 
 
 class StrictJSONParser(BaseParser):
     """Parse a JSON object or array; refuse duplicate names, NaN, Infinity, every fraction, deep nesting and unstorable text."""
 
     media_type = "application/json"
+    bytes_max = BODY_MAX_BYTES
 
     def parse(self, stream: IO[bytes], media_type: str | None = None, parser_context: Mapping[str, Any] | None = None) -> Any:
-        body = stream.read(BODY_MAX_BYTES + 1)
-        if len(body) > BODY_MAX_BYTES:
-            raise BodyTooLarge()
+        body = stream.read(self.bytes_max + 1)
+        if len(body) > self.bytes_max:
+            raise BodyTooLarge(self.bytes_max)
         return parse_json(body)
 
 

@@ -17,6 +17,9 @@ from backoffice.kit import clock
 from backoffice.kit.actors import Actor, staff
 from backoffice.partners.operations import create_partner, issue_key
 from fraud.screening.operations import clear_hit
+from payouts.compliance.claiming import claim
+from payouts.compliance.models import Requirement
+from payouts.compliance.operations import ask_seller, declare_ownership, rate_sellers
 from payouts.dispatch.models import BankFile, BankFileEntry, PaymentOrder
 from payouts.dispatch.operations import bounce, settle, submit_run
 from payouts.earnings.importing import import_earnings
@@ -25,6 +28,7 @@ from payouts.ledger.periods import open_period
 from payouts.runs.models import PayoutRun
 from payouts.sellers.models import Seller
 from tests.factories import screening
+from tests.factories.compliance import make_newcomer, name_person, upload
 from tests.factories.dispatch import rails_in
 from tests.factories.runs import give_money, make_approved_run, make_payable_seller, make_run
 from tests.factories.sellers import make_payee, make_seller, make_staff
@@ -130,6 +134,7 @@ def _furnish(folder: Path, seller: Seller, maker: Actor, checker: Actor) -> None
     import_earnings(path=folder / "earnings.csv", source="shop", actor=maker, at=AT)
     open_period(month=AT.date(), at=AT)
     _screen(folder)
+    _review(maker)
     partner = create_partner(name="Partner", livemode=False, actor=checker, at=AT)
     issue_key(partner_id=partner.pk, label="shop", scopes=["events:read"], actor=checker, at=AT)
     file = BankFile.objects.create(
@@ -155,6 +160,17 @@ def _screen(folder: Path) -> None:
     weaker = screening.make_party("Zoltan Vasquelle", at=AT)
     assert {open_one.state, weaker.state} == {"hits"}
     clear_hit(hit_id=weaker.hits.get().pk, reason="Born in another town.", actor=staff(1), at=AT)
+
+
+def _review(reviewer: Actor) -> None:
+    """A newcomer half on the way: a paper to check, an owner with a share, a question, and somebody who works on it."""
+    newcomer = make_newcomer()
+    owner = name_person(newcomer, "Ada Martin", "owner", "representative", at=AT)
+    declare_ownership(seller_id=newcomer.pk, stakes=[(owner.public_id, None, 9_000)], actor=reviewer, at=AT)
+    upload(Requirement.objects.get(seller=newcomer, code="registration_document"), at=AT)
+    ask_seller(seller_id=newcomer.pk, text="Which shops are yours?", actor=reviewer, at=AT)
+    claim(seller_id=newcomer.pk, actor=reviewer, at=AT)
+    rate_sellers(actor=reviewer, at=AT)
 
 
 @pytest.fixture

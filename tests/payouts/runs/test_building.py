@@ -126,10 +126,10 @@ def test_a_seller_on_request_gets_a_run_of_one_that_waits_for_approval():
 def test_who_cannot_be_paid_on_request_is_told_why():
     seller = make_payable_seller(status="created")
 
-    with pytest.raises(NotPayable, match="the seller is not active") as refused:
+    with pytest.raises(NotPayable, match="a requirement is not met") as refused:
         build_payout(seller_id=seller.pk, currency="EUR", actor=MAKER, key="p1", at=AT)
 
-    assert refused.value.facts["skip_code"] == "seller_not_active"
+    assert refused.value.facts["skip_code"] == "requirements_due"
     assert not PayoutRun.objects.exists()
 
 

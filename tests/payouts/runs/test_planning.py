@@ -45,7 +45,18 @@ def test_a_payable_seller_has_no_code_and_a_rail():
 
 
 def test_a_seller_who_is_not_active_is_skipped():
-    assert verdict(make_payable_seller(status="created")) == ("seller_not_active", None)
+    blocked = make_payable_seller()
+    set_seller_status(seller_id=blocked.pk, to="blocked", actor=MAKER, at=AT, reason="found on a list")
+
+    assert verdict(blocked) == ("seller_not_active", None)
+    assert verdict(make_payable_seller(status="created")) == ("requirements_due", None)
+
+
+def test_a_seller_nobody_has_assessed_is_skipped():
+    seller = make_payable_seller()
+    seller.capabilities.delete()
+
+    assert verdict(seller) == ("not_assessed", None)
 
 
 def test_a_seller_paused_by_staff_is_skipped():

@@ -1,0 +1,1 @@
+"""May this seller be paid, and if not, why: requirements, persons, documents, and the decisions of reviewers."""
