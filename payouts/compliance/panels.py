@@ -9,7 +9,7 @@ from django.urls import reverse
 
 from backoffice.kit.admin import Column, Look, Panel, Table, display
 from backoffice.kit.approvals import Approval, ApprovalState
-from payouts.compliance.models import Document, Person, Requirement
+from payouts.compliance.models import Document, Person, Requirement, RiskRating
 from payouts.compliance.queries import capabilities_of, linked_sellers, ownership_picture, review_queue, review_timeline
 from payouts.compliance.rows import OPEN
 from payouts.compliance.settling import live_persons
@@ -144,7 +144,7 @@ def _ownership(seller: Seller, look: Look) -> Table:
 
 
 def _risk(seller: Seller, look: Look) -> Table:
-    rows, older = look.slice_of(seller.risk_ratings.all())
+    rows, older = look.slice_of(RiskRating.objects.filter(seller=seller))
     names = display.people(row.rated_by for row in rows)
     return Table(
         _columns("Since", "Level", "Score", "Points", "Scorecard", "By", "Until", "Next review", "Reason"),
