@@ -1,8 +1,8 @@
 """What every test may rely on: the rows that migrations write."""
 
-import importlib
-
 import pytest
+
+from tests.factories.migrated import write_what_is_missing
 
 
 @pytest.fixture(autouse=True)
@@ -15,20 +15,3 @@ def rows_of_the_migrations(request: pytest.FixtureRequest) -> None:
     # some tests bring transactions of their own, and have not opened the database yet
     with request.getfixturevalue("django_db_blocker").unblock():
         write_what_is_missing()
-
-
-def write_what_is_missing() -> None:
-    from django.apps import apps
-    from django.contrib.auth.models import Group
-
-    from fraud.screening.models import ScreeningPolicy
-    from payouts.sellers.models import MinimumPayout
-
-    if not Group.objects.exists():
-        from backoffice.staff.roles import write_roles
-
-        write_roles()
-    if not MinimumPayout.objects.exists():
-        importlib.import_module("payouts.migrations.0003_tiers_and_minimums").write(apps, None)
-    if not ScreeningPolicy.objects.exists():
-        importlib.import_module("fraud.migrations.0002_screening_rules").write(apps, None)

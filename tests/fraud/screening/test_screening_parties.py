@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Iterator
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from fraud.screening import judging, operations, passes, queries
 from fraud.screening.models import Check, Clearance, Hit, ListVersion, Party, ScreeningPass, Trigger
 from fraud.screening.parties import PartyInvalid
 from fraud.screening.states import HitState, PartyState
+from payouts.compliance import sockets
 from payouts.sellers.operations import update_seller
 from tests.factories.screening import AT, ROBOT, ROWS, facts, later, load, make_due_party, make_hit, make_party
 from tests.factories.sellers import make_seller
@@ -38,6 +40,15 @@ def told(subject: str) -> list[str]:
 @pytest.fixture
 def people() -> tuple[Actor, Actor]:
     return staff(9001), staff(9002)
+
+
+@pytest.fixture
+def nobody_else() -> Iterator[None]:
+    """Unplug the wing below, which asks for its sellers itself."""
+    before = (sockets.screening.standing_of, sockets.screening.screen_now, sockets.screening.hits_of)
+    sockets.screening.unplug()
+    yield
+    sockets.screening.standing_of, sockets.screening.screen_now, sockets.screening.hits_of = before
 
 
 @pytest.fixture(autouse=True)
@@ -259,7 +270,7 @@ def test_what_changes_while_the_provider_answers_is_asked_again(tmp_path: Path) 
     assert queries.standing(party.subject) == "hits"
 
 
-def test_sellers_become_parties_with_their_events(tmp_path: Path) -> None:
+def test_sellers_become_parties_with_their_events(tmp_path: Path, nobody_else: None) -> None:
     load(tmp_path)
     seller = make_seller(legal_name="Marquesa Overseas Trading Limited")
     relay(at=AT)
@@ -273,7 +284,7 @@ def test_sellers_become_parties_with_their_events(tmp_path: Path) -> None:
     assert (party.trigger, party.told_by, party.state) == (Trigger.CHANGED, "seller", "hits"), "the open hit stays with people"
 
 
-def test_what_a_room_told_of_a_seller_is_kept_beside_the_sellers_own_name(tmp_path: Path) -> None:
+def test_what_a_room_told_of_a_seller_is_kept_beside_the_sellers_own_name(tmp_path: Path, nobody_else: None) -> None:
     load(tmp_path)
     seller = make_seller(legal_name="Bergqvist Handels AB")
     make_party("Bergqvist Handels", subject=seller.public_id, kind="entity", countries=["SE"])
@@ -311,3 +322,12 @@ def test_planted_lies_are_named_by_the_truths(tmp_path: Path) -> None:
             plant()
             assert name in {verdict.name for verdict in check_books({14}) if not verdict.ok}
             transaction.set_rollback(True)
+
+
+def test_a_seller_on_a_list_is_asked_for_by_the_wing_that_would_pay_it(tmp_path: Path) -> None:
+    load(tmp_path)
+    seller = make_seller(legal_name="Marquesa Overseas Trading Limited")
+    relay(at=AT)
+    assert sockets.screening.standing(seller.public_id) == "hits"
+    assert sockets.screening.hits(seller.public_id)[0]["state"] == "open"
+    assert sockets.screening.standing("sel_nobody") == "never_screened"
