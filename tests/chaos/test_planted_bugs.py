@@ -245,7 +245,7 @@ def test_m9_an_approval_of_other_content_is_refused_by_the_database_when_the_ver
     first = Payout.objects.filter(run=run).order_by("pk")[0]
     cancel_payout(payout_id=first.pk, actor=make_checker(), at=AT, reason="changed after it was shown")
     with (
-        mock.patch("payouts.runs.approving.refuse_changed", lambda run: run.totals),
+        mock.patch("payouts.runs.approving.refuse_changed", lambda run, at: run.totals),
         mock.patch.object(content, "content_hash", lambda run: shown),
         pytest.raises(IntegrityError),
     ):
