@@ -18,6 +18,7 @@ API_ROOMS = (
 )  # fmt: skip
 api: list[URLPattern | URLResolver] = [
     path("", include("payouts.api_urls")),
+    path("", include("billing.api_urls")),
     path("events", partners.Events.as_view()),
     path("events/<public_id:event_id>", partners.OneEvent.as_view()),
     path("openapi.json", docs.openapi),

@@ -1,0 +1,1 @@
+"""Index of the screens of this wing; each stands in its room."""

@@ -1,0 +1,104 @@
+"""The port every card gateway speaks: a few verbs, each answering one of five results, never an exception for what a gateway may say.
+
+Amounts are positive minor units. `key` is the idempotency key of the attempt, derived and stored before the call; `reference` is our public id,
+sent along as metadata, so that an attempt can be found at the provider after its key was forgotten.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Protocol
+
+
+class Outcome(StrEnum):
+    """What is known after a call. UNKNOWN: perhaps done; blocks every second attempt until a look-up says."""
+
+    DONE = "done"
+    PENDING = "pending"
+    NEEDS_ACTION = "needs_action"
+    DECLINED = "declined"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a gateway said. `code` is the provider's reason of a decline (`card_declined/insufficient_funds`), `retryable` whether to try the same card again."""
+
+    outcome: Outcome
+    provider_ref: str = ""
+    code: str = ""
+    retryable: bool = False
+    status: str = ""
+    detail: str = ""
+    action_url: str = ""
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class BalanceTransaction:
+    """One movement of our balance at the provider; `net_minor` = amount − fee, signed from our view."""
+
+    provider_ref: str
+    kind: str
+    source_ref: str
+    reference: str
+    payout_ref: str
+    amount_minor: int
+    fee_minor: int
+    net_minor: int
+    currency: str
+    created_at: datetime
+    available_on: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """An inbound event whose signature held: only what storing it needs; `raw` is kept byte for byte."""
+
+    event_ref: str
+    type: str
+    object_ref: str
+    account: str
+    livemode: bool
+    api_version: str
+    created_at: datetime
+    raw: bytes
+
+
+class NoticeRefused(Exception):
+    """The bytes are not an event of this gateway: wrong signature, too old, too new, or unreadable."""
+
+
+class Gateway(Protocol):
+    """One provider. No method is called inside a transaction."""
+
+    name: str
+    livemode: bool
+
+    def create_customer(self, *, reference: str, name: str, email: str, key: str) -> Answer: ...
+    def setup_card(self, *, customer_ref: str, reference: str, return_url: str, key: str) -> Answer: ...
+    def charge(
+        self,
+        *,
+        customer_ref: str,
+        method_ref: str,
+        amount_minor: int,
+        currency: str,
+        reference: str,
+        description: str,
+        off_session: bool,
+        key: str,
+    ) -> Answer: ...
+    def cancel(self, *, provider_ref: str, reason: str, key: str) -> Answer: ...
+    def refund(self, *, payment_ref: str, amount_minor: int, currency: str, reference: str, reason: str, key: str) -> Answer: ...
+    def get_payment(self, *, provider_ref: str = "", reference: str = "") -> Answer: ...
+    def get_refund(self, *, provider_ref: str = "", reference: str = "") -> Answer: ...
+    def get_dispute(self, *, provider_ref: str) -> Answer: ...
+    def submit_evidence(self, *, provider_ref: str, evidence: Mapping[str, Any], final: bool, key: str) -> Answer: ...
+    def accept_dispute(self, *, provider_ref: str, key: str) -> Answer: ...
+    def list_balance_transactions(self, *, since: datetime, payout_ref: str = "") -> Iterator[BalanceTransaction]: ...
+    def list_events(self, *, since: datetime) -> Iterator[Notice]: ...
+    def verify_webhook(self, *, body: bytes, signature: str, at: datetime) -> Notice: ...

@@ -1,0 +1,1 @@
+"""Index of the truths of this wing; importing it registers them."""

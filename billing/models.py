@@ -1,0 +1,3 @@
+"""Index of the models of this wing; each stands in its room, all keep the label `billing`."""
+
+from billing.customers.models import Customer  # noqa: F401

@@ -1,0 +1,6 @@
+"""What this wing plugs into others' sockets and into its own; called once from BillingConfig.ready()."""
+
+
+def plug_in() -> None:
+    """Register truths and event consumers."""
+    from billing import invariants  # noqa: F401 - registers the truths
