@@ -30,7 +30,7 @@ ACTS: dict[str, tuple[str, str, str]] = {
     "import_bank_file": ("payouts", "bankfile", "Can import bank files"),
     "explain_bank_entry": ("payouts", "bankfileentry", "Can explain a bank entry nothing matches"),
     "resolve_unknown": ("payouts", "paymentorder", "Can resolve an unknown outcome"),
-    "confirm_absence": ("payouts", "paymentorder", "Can confirm that a payment never arrived"),
+    "confirm_absence": ("payouts", "paymentorder", "Can confirm that an unknown payment paid nobody"),
     "close_period": ("payouts", "period", "Can close accounting periods"),
     "request_adjustment": ("payouts", "posting", "Can request an adjustment"),
     "approve_adjustment": ("payouts", "posting", "Can approve an adjustment"),

@@ -1,4 +1,4 @@
-"""An order that never arrived, said by one person and confirmed by another: the one word after which money leaves a second time."""
+"""An order that never arrived, or that the rail refused, said by one person and confirmed by another: the words after which money leaves a second time."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from backoffice.kit.transactions import composable
 from backoffice.staff import audit
 from payouts.dispatch import recording
 from payouts.dispatch.models import PaymentOrder
-from payouts.dispatch.outcomes import lock_orders
+from payouts.dispatch.outcomes import Outcome, Told, apply_outcomes, lock_orders
 from payouts.dispatch.states import OrderStatus
 
 ACTION = "order_absent"
@@ -36,14 +36,14 @@ class ReasonMissing(InputError):
 
 
 @composable
-def request_absence(*, order_id: int, reason: str, actor: Actor, at: datetime) -> Approval:
-    """Say, with evidence, that an unknown order never arrived; nothing is sent again before another person confirms exactly this.
+def request_absence(*, order_id: int, reason: str, actor: Actor, at: datetime, code: str = "") -> Approval:
+    """Say, with evidence, that an unknown order paid nobody; nothing follows before another person confirms exactly this.
 
-    Asking anew replaces the open request. Refuses: OnlyAPersonDecides, ReasonMissing, NotUnknown, NotFound.
+    `code` is the rail's own (ISO) where it refused the order; blank says that the order never arrived. Asking anew replaces the open request. Refuses: OnlyAPersonDecides, ReasonMissing, NotUnknown, NotFound.
     """
     check_person(actor, reason)
     order = lock_unknown(order_id)
-    content = _content(order, reason)
+    content = _content(order, reason, code.strip())
 
     asked = approvals.request_approval(
         action=ACTION, subject=order.public_id, content_hash=fingerprint(content), shown=content, maker=actor, at=at
@@ -54,20 +54,21 @@ def request_absence(*, order_id: int, reason: str, actor: Actor, at: datetime) -
 
 @composable
 def confirm_absence(*, order_id: int, actor: Actor, at: datetime, reason: str = "", content_hash: str = "") -> PaymentOrder:
-    """Confirm as another person that an order never arrived: it is closed as absent and the next attempt made, with a new key.
+    """Confirm as another person that an order paid nobody.
 
-    `content_hash` is that of the request as it was shown. What may not leave any more is held instead. Refuses: NotUnknown, NotFound, and what
+    Never arrived: it is closed as absent and the next attempt made, with a new key; what may not leave any more is held instead. Refused by the
+    rail: the payout fails and its money is available again. `content_hash` is that of the request as it was shown. Events: payout.failed. Refuses: NotUnknown, NotFound, and what
     approvals refuse: ApprovalMissing, ContentChanged, ApproverIsMaker, ApproverIsNotAPerson, ApprovalExpired.
     """
     order = lock_unknown(order_id)
     asked = open_request(order)
     if asked is None:
         raise approvals.ApprovalMissing()
-    evidence = str(asked.shown["evidence"])
+    evidence, code = str(asked.shown["evidence"]), str(asked.shown.get("code", ""))
     facts: dict[str, Any] = {
         "action": ACTION,
         "subject": order.public_id,
-        "content_hash": fingerprint(_content(order, evidence)),
+        "content_hash": fingerprint(_content(order, evidence, code)),
         "at": at,
     }
     if content_hash and content_hash != asked.content_hash:
@@ -75,7 +76,10 @@ def confirm_absence(*, order_id: int, actor: Actor, at: datetime, reason: str = 
     approvals.approve(**facts, checker=actor, reason=reason)
     approvals.use_approval(**facts)
 
-    recording.try_again(order, actor=actor, at=at, reason=f"It never arrived: {evidence}")
+    if code:
+        apply_outcomes([Outcome(order.pk, Told.REJECTED, at.date(), "", code, code, evidence)], actor=actor, at=at)
+    else:
+        recording.try_again(order, actor=actor, at=at, reason=f"It never arrived: {evidence}")
     audit.record(
         actor, "order_absent.confirm", order.public_id, at, reason, {"approval": asked.public_id, "asked_by": asked.maker}
     )
@@ -84,7 +88,7 @@ def confirm_absence(*, order_id: int, actor: Actor, at: datetime, reason: str = 
 
 @composable
 def refuse_absence(*, order_id: int, actor: Actor, at: datetime, reason: str) -> Approval:
-    """Refuse the word that an order never arrived, or take one's own back; the order stays unknown. Refuses: ReasonMissing, ApprovalNotOpen."""
+    """Refuse the word that an order paid nobody, or take one's own back; the order stays unknown. Refuses: ReasonMissing, ApprovalNotOpen."""
     check_person(actor, reason)
     subject = PaymentOrder.objects.filter(pk=order_id).values_list("public_id", flat=True).first()
     if subject is None:
@@ -116,8 +120,8 @@ def lock_unknown(order_id: int) -> PaymentOrder:
     return rows[0]
 
 
-def _content(order: PaymentOrder, evidence: str) -> dict[str, Any]:
-    return {
+def _content(order: PaymentOrder, evidence: str, code: str) -> dict[str, Any]:
+    content: dict[str, Any] = {
         "payment_order": order.public_id,
         "payout": order.payout.public_id,
         "attempt": order.attempt,
@@ -125,3 +129,4 @@ def _content(order: PaymentOrder, evidence: str) -> dict[str, Any]:
         "key": order.key,
         "evidence": evidence,
     }
+    return content | {"code": code} if code else content

@@ -45,7 +45,7 @@ queue(
 )
 queue(
     name="never_arrived",
-    title="Never arrived, to confirm",
+    title="Paid nobody, to confirm",
     model=PaymentOrder,
     rows=lambda at: queries.absences_to_confirm(),
     age_field="created_at",
@@ -58,12 +58,6 @@ queue(
 def _answers(order: PaymentOrder, look: Look) -> Table:
     rows, older = look.slice_of(order.bank_answers.select_related("bank_file"))
     return entry_table(rows, older, empty="No bank has said anything about this order yet.")
-
-
-_RESOLVE = [
-    ("sent", "the rail has it"),
-    ("rejected", "the rail refused it"),
-]
 
 
 def _order_effect(row: PaymentOrder) -> list[tuple[str, Any]]:
@@ -84,7 +78,9 @@ def _absence_effect(row: PaymentOrder) -> list[tuple[str, Any]]:
         *_order_effect(row),
         ("Said by", who),
         ("On", display.instant(asked.requested_at)),
+        ("What they say", f"the rail refused it: {code}" if (code := asked.shown.get("code")) else "it never arrived"),
         ("Evidence", asked.shown["evidence"]),
+        ("What follows", "the payout fails, its money is available again" if code else "it is sent again, with a new key"),
     ]
 
 
@@ -119,15 +115,13 @@ class PaymentOrderAdmin(OperatorAdmin):
     buttons = (
         Button(
             name="resolve",
-            label="Say what became of it",
+            label="Say the rail has it",
             verb=operations.resolve_unknown,
             permission="payouts.resolve_unknown",
             arguments=lambda row, asked: {"order_id": row.pk, **asked},
             states=(OrderStatus.UNKNOWN,),
             fields=lambda row: {
-                "outcome": fields.choice("Outcome", _RESOLVE),
-                "provider_ref": fields.text("The rail's reference", "If the rail has it.", required=False, max_length=120),
-                "code": fields.text("The bank's code", "If it was refused, such as AC04.", required=False, max_length=40),
+                "provider_ref": fields.text("The rail's reference", "As the rail names it.", required=False, max_length=120),
                 "reason": fields.reason("The evidence: whom you asked, and what they said."),
             },
             effect=_order_effect,
@@ -137,20 +131,28 @@ class PaymentOrderAdmin(OperatorAdmin):
         ),
         Button(
             name="request_absence",
-            label="Say it never arrived",
+            label="Say it paid nobody",
             verb=operations.request_absence,
             permission="payouts.resolve_unknown",
             arguments=lambda row, asked: {"order_id": row.pk, **asked},
             states=(OrderStatus.UNKNOWN,),
-            fields=lambda row: {"reason": fields.reason("The evidence: whom you asked, and what they said.")},
+            fields=lambda row: {
+                "code": fields.text(
+                    "The rail's code",
+                    "If it refused the order, such as AC04; empty: it never arrived.",
+                    required=False,
+                    max_length=40,
+                ),
+                "reason": fields.reason("The evidence: whom you asked, and what they said."),
+            },
             effect=_absence_effect,
-            explain="Nothing is sent again yet: another person must confirm exactly this. A wrong “never arrived” pays twice.",
+            explain="Nothing follows yet: another person must confirm exactly this. If the money did leave, it leaves twice.",
             danger=True,
-            done="Said. Another person must confirm it on this page before it is sent again.",
+            done="Said. Another person must confirm it on this page before anything follows.",
         ),
         Button(
             name="confirm_absence",
-            label="Confirm it never arrived",
+            label="Confirm it paid nobody",
             verb=operations.confirm_absence,
             permission="payouts.confirm_absence",
             arguments=lambda row, asked: {"order_id": row.pk, **asked},
@@ -158,7 +160,7 @@ class PaymentOrderAdmin(OperatorAdmin):
             when=lambda row: absence.open_request(row) is not None,
             fields=_absence_shown,
             effect=_absence_effect,
-            explain="The payment is sent again, with a new key. If it did arrive, it is paid twice: ask the rail yourself first.",
+            explain="If it did arrive after all, it is paid twice: ask the rail yourself first.",
             danger=True,
             done=lambda row, order: f"The order is now: {order.get_status_display()}. The payout shows what follows.",
         ),
@@ -211,7 +213,7 @@ class PaymentOrderAdmin(OperatorAdmin):
 
     def standing(self, row: PaymentOrder) -> str:
         if row.status == OrderStatus.UNKNOWN and absence.open_request(row) is not None:
-            return "Somebody says it never arrived; another person must confirm that before it is sent again."
+            return "Somebody says it paid nobody; another person must confirm that before anything follows."
         return row.reason
 
     def facts(self, row: PaymentOrder) -> list[tuple[str, Any]]:

@@ -45,6 +45,16 @@ def absent_orders_are_proved() -> Rows:
     )
 
 
+@truth(7, "refusals_of_people_are_proved", "An unknown order that people closed as refused was confirmed by a second person.")
+def refusals_of_people_are_proved() -> Rows:
+    return rows_of(
+        """SELECT o.public_id AS payment_order, c.actor FROM backoffice_statechange c JOIN payouts_paymentorder o ON o.id = c.subject_id
+            WHERE c.subject = 'payment_order' AND c.from_state = 'unknown' AND c.to_state = 'rejected' AND c.actor LIKE 'staff:%%'
+              AND NOT EXISTS (SELECT 1 FROM backoffice_approval v
+                               WHERE v.action = 'order_absent' AND v.subject = o.public_id AND v.state = 'used' AND v.checker <> v.maker)"""
+    )
+
+
 @truth(7, "sent_orders_are_posted_once", "Every order that left has exactly one payout_sent posting, and no other order has one.")
 def sent_orders_are_posted_once() -> Rows:
     return rows_of(

@@ -68,7 +68,9 @@ class UnknownOutcome(InputError):
 
 class NeedsASecondPerson(Refusal):
     code = "needs_a_second_person"
-    sentence = "That an order never arrived sends its money again: say so with request_absence, and another person confirms it."
+    sentence = (
+        "That an order paid nobody frees its money to leave again: say so with request_absence, and another person confirms it."
+    )
 
 
 @composable
@@ -132,27 +134,24 @@ def explain_entry(*, entry_id: int, reason: str, actor: Actor, at: datetime) -> 
 
 @composable
 def resolve_unknown(
-    *, order_id: int, outcome: str, reason: str, actor: Actor, at: datetime, provider_ref: str = "", code: str = ""
+    *, order_id: int, reason: str, actor: Actor, at: datetime, outcome: str = "sent", provider_ref: str = ""
 ) -> PaymentOrder:
-    """Say, as a person with evidence, what became of an order whose outcome is unknown.
+    """Say, as a person with evidence, that the rail has an order whose outcome is unknown (`provider_ref` theirs).
 
-    `sent`: the rail has it (`provider_ref` theirs); `rejected`: it was refused (`code` theirs, ISO). That it never arrived takes two people:
-    `request_absence`, `confirm_absence`. Refuses: OnlyAPersonDecides, NotUnknown, NeedsASecondPerson, UnknownOutcome, ReasonMissing, NotFound.
+    That it was refused, or never arrived, frees money to leave again, and takes two people: `request_absence`, `confirm_absence`.
+    Refuses: OnlyAPersonDecides, NotUnknown, NeedsASecondPerson, UnknownOutcome, ReasonMissing, NotFound.
     """
     check_person(actor, reason)
-    if outcome == "absent":
+    if outcome in ("absent", "rejected"):
         raise NeedsASecondPerson()
-    if outcome not in ("sent", "rejected"):
+    if outcome != "sent":
         raise UnknownOutcome()
     order = lock_unknown(order_id)
 
-    if outcome == "sent":
-        if provider_ref:
-            PaymentOrder.objects.filter(pk=order.pk).update(provider_ref=provider_ref[:120])
-        record_sent([order], actor=actor, at=at)
-    else:
-        apply_outcomes([Outcome(order.pk, Told.REJECTED, at.date(), "", code, code, reason)], actor=actor, at=at)
-    audit.record(actor, "resolve_unknown", order.public_id, at, reason, {"outcome": outcome, "code": code})
+    if provider_ref:
+        PaymentOrder.objects.filter(pk=order.pk).update(provider_ref=provider_ref[:120])
+    record_sent([order], actor=actor, at=at)
+    audit.record(actor, "resolve_unknown", order.public_id, at, reason, {"outcome": outcome})
     return PaymentOrder.objects.get(pk=order_id)
 
 

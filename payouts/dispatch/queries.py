@@ -32,7 +32,7 @@ def unknown_orders() -> QuerySet[PaymentOrder]:
 
 
 def absences_to_confirm() -> QuerySet[PaymentOrder]:
-    """Return unknown orders of which one person says that they never arrived, and another has not said yet."""
+    """Return unknown orders of which one person says that they paid nobody, and another has not said yet."""
     asked = Approval.objects.filter(action="order_absent", state=ApprovalState.REQUESTED).values("subject")
     return PaymentOrder.objects.filter(status=OrderStatus.UNKNOWN, public_id__in=asked).order_by("id")
 

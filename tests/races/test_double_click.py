@@ -215,15 +215,8 @@ def test_an_unknown_outcome_resolved_twice_is_resolved_once(folder: Path):
     (order,) = orders_of(run)
     assert order.status == "unknown"
 
-    answers, refusals = press_twice(
-        dispatch.resolve_unknown,
-        order_id=order.pk,
-        outcome="rejected",
-        code="MS03",
-        reason="They say so.",
-        actor=staff(7),
-        at=LATER,
-    )
+    dispatch.request_absence(order_id=order.pk, code="MS03", reason="They say so.", actor=staff(7), at=LATER)
+    answers, refusals = press_twice(dispatch.confirm_absence, order_id=order.pk, actor=staff(8), at=LATER)
 
     assert (len(answers), [refusal.code for refusal in refusals]) == (1, ["order_not_unknown"])
     assert buckets(order.payout.seller, "USD") == (10_000, 0, 0)

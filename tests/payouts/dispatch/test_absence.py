@@ -1,4 +1,4 @@
-"""Only two people together can say that an unknown order never arrived; whoever else tries sends nothing."""
+"""Only two people together can say that an unknown order paid nobody; whoever else tries sends nothing."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ import pytest
 from django.db import IntegrityError, connection, transaction
 
 from backoffice.kit import approvals
+from backoffice.kit.states import transition
 from backoffice.staff.models import AuditEntry
+from payouts.dispatch.invariants import refusals_of_people_are_proved
 from payouts.dispatch.models import PaymentOrder
 from payouts.dispatch.operations import (
     NeedsASecondPerson,
@@ -23,6 +25,7 @@ from payouts.dispatch.operations import (
 )
 from payouts.dispatch.orders import create_orders
 from payouts.dispatch.queries import absences_to_confirm
+from payouts.dispatch.states import ORDER, OrderStatus
 from payouts.runs.models import Payout
 from payouts.sellers.operations import set_seller_status
 from tests.factories.dispatch import BANK, make_submitted_run
@@ -71,6 +74,32 @@ def test_it_takes_another_person_to_send_again(rails: Path):
     with pytest.raises(NotUnknown):
         confirm_absence(order_id=order.pk, actor=checker, at=LATER)
     assert not absences_to_confirm().exists()
+
+
+def test_it_takes_another_person_to_say_that_the_rail_refused_it(rails: Path):
+    order, maker, checker = unknown_order(), make_checker(), make_checker()
+
+    with pytest.raises(NeedsASecondPerson):
+        resolve_unknown(order_id=order.pk, outcome="rejected", reason=EVIDENCE, actor=maker, at=AT)
+    request_absence(order_id=order.pk, code="AC01", reason=EVIDENCE, actor=maker, at=AT)
+    with pytest.raises(approvals.ApproverIsMaker):
+        confirm_absence(order_id=order.pk, actor=maker, at=LATER)
+    assert Payout.objects.get(pk=order.payout_id).status == "pending"
+    confirm_absence(order_id=order.pk, actor=checker, at=LATER)
+
+    (closed,) = PaymentOrder.objects.filter(payout=order.payout)
+    assert (closed.status, closed.code, Payout.objects.get(pk=order.payout_id).status) == ("rejected", "AC01", "failed")
+    assert refusals_of_people_are_proved() == []
+
+
+def test_an_order_that_one_person_alone_closed_as_refused_is_found(rails: Path):
+    order, person = unknown_order(), make_checker()
+    with transaction.atomic():
+        transition(ORDER, order, OrderStatus.REJECTED, actor=person, at=LATER)
+        found = refusals_of_people_are_proved()
+        transaction.set_rollback(True)
+
+    assert [row["payment_order"] for row in found] == [order.public_id]
 
 
 def test_an_order_that_was_found_meanwhile_is_not_sent_again(rails: Path):
