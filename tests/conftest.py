@@ -1,8 +1,18 @@
-"""What every test may rely on: the rows that migrations write."""
+"""What every test may rely on: the rows that migrations write, and people who sign in quickly."""
+
+from collections.abc import Iterator
 
 import pytest
+from django.test import override_settings
 
 from tests.factories.migrated import write_what_is_missing
+
+
+@pytest.fixture(scope="session", autouse=True)
+def quick_password_hashes() -> Iterator[None]:
+    """Hash passwords in one round; nothing here is guessed by force."""
+    with override_settings(PASSWORD_HASHERS=["tests.factories.passwords.QuickHasher"]):
+        yield
 
 
 @pytest.fixture(autouse=True)
