@@ -15,14 +15,15 @@ from unfold.contrib.filters.admin import ChoicesDropdownFilter
 
 from backoffice.kit import clock
 from backoffice.kit.admin import Button, OperatorAdmin, Panel, display, fields, link_column, plug, queue, state_column
-from payouts.compliance import claiming, content, operations, panels, seller_buttons
+from payouts.compliance import content, operations, panels, seller_buttons
+from payouts.compliance.buttons import REVIEW, agree, disagree, next_in_queue
+from payouts.compliance.deciding import WAIVE
 from payouts.compliance.models import Requirement
 from payouts.compliance.queries import waiting_for_review
 from payouts.compliance.rows import MET, OPEN
 from payouts.compliance.states import REQUIREMENT, RequirementState
 from payouts.sellers.models import Seller
 
-REVIEW = "payouts.review_sellers"
 OPEN_DOCUMENTS = "payouts.open_documents"
 _EXTENSIONS = {"application/pdf": "pdf", "image/png": "png", "image/jpeg": "jpg"}
 
@@ -78,6 +79,10 @@ def _effect(row: Requirement) -> list[tuple[str, Any]]:
     ]
 
 
+def _about(row: Requirement, asked: dict[str, Any]) -> dict[str, Any]:
+    return {"requirement_id": row.pk, **asked}
+
+
 @admin.register(Requirement)
 class RequirementAdmin(OperatorAdmin):
     list_display = ("title", "seller_shown", "state_shown", "deadline_shown", "provided_shown", "error_shown")
@@ -88,18 +93,7 @@ class RequirementAdmin(OperatorAdmin):
     search_help_text = "Id, or the seller's id"
     empty_text = "Requirements come with sellers, from the catalogue."
     list_links = (("Review queue", "admin:payouts_requirement_review_queue", "payouts.view_requirement"),)
-    list_buttons = (
-        Button(
-            name="claim_next",
-            label="Next in the queue",
-            verb=claiming.claim_next,
-            permission=REVIEW,
-            arguments=lambda row, asked: {},
-            explain="The next seller by deadline, by who is stopped, by risk and by money waiting; colleagues get others for an hour.",
-            then=lambda row, seller: display.page_of(seller),
-            done=lambda row, seller: f"{seller.legal_name} is yours for an hour.",
-        ),
-    )
+    list_buttons = (next_in_queue(),)
     panels = (
         Panel(
             "documents", "Documents", panels.documents_of_requirement, permission="payouts.view_document", lazy=False, order=10
@@ -111,7 +105,7 @@ class RequirementAdmin(OperatorAdmin):
             label="Accept",
             verb=operations.accept_requirement,
             permission=REVIEW,
-            arguments=lambda row, asked: {"requirement_id": row.pk, **asked},
+            arguments=_about,
             states=[RequirementState.PENDING_VERIFICATION],
             state_field="state",
             when=lambda row: row.by_person,
@@ -126,7 +120,7 @@ class RequirementAdmin(OperatorAdmin):
             label="Refuse",
             verb=operations.refuse_requirement,
             permission=REVIEW,
-            arguments=lambda row, asked: {"requirement_id": row.pk, **asked},
+            arguments=_about,
             states=[RequirementState.PENDING_VERIFICATION],
             state_field="state",
             fields=lambda row: {
@@ -143,7 +137,7 @@ class RequirementAdmin(OperatorAdmin):
             label="Ask again",
             verb=operations.reopen_requirement,
             permission=REVIEW,
-            arguments=lambda row, asked: {"requirement_id": row.pk, **asked},
+            arguments=_about,
             states=MET,
             state_field="state",
             fields=lambda row: {
@@ -160,7 +154,7 @@ class RequirementAdmin(OperatorAdmin):
             label="Ask for a waiver",
             verb=operations.ask_waiver,
             permission=REVIEW,
-            arguments=lambda row, asked: {"requirement_id": row.pk, **asked},
+            arguments=_about,
             states=OPEN,
             state_field="state",
             fields=lambda row: {"until": fields.on_date("Until", "Empty: for good.", required=False), "reason": fields.reason()},
@@ -169,27 +163,23 @@ class RequirementAdmin(OperatorAdmin):
             done="A second person has to approve the waiver.",
             order=50,
         ),
-        Button(
-            name="approve_waiver",
-            label="Approve the waiver",
-            verb=operations.approve_waiver,
-            permission=REVIEW,
-            arguments=lambda row, asked: {"requirement_id": row.pk, **asked},
-            when=lambda row: panels.open_approval("requirement.waive", row.public_id) is not None,
-            fields=lambda row: {"reason": fields.reason(required=False)},
-            effect=lambda row: [*_effect(row), *panels.asked_for("requirement.waive", row.public_id)],
+        agree(
+            WAIVE,
+            "approve_waiver",
+            "Approve the waiver",
+            operations.approve_waiver,
+            arguments=_about,
+            effect=_effect,
             done=lambda row, found: f"{found.title}: waived.",
             order=51,
         ),
-        Button(
-            name="refuse_waiver",
-            label="Refuse the waiver",
-            verb=operations.refuse_waiver,
-            permission=REVIEW,
-            arguments=lambda row, asked: {"requirement_id": row.pk, **asked},
-            when=lambda row: panels.open_approval("requirement.waive", row.public_id) is not None,
-            fields=lambda row: {"reason": fields.reason()},
-            effect=lambda row: [*_effect(row), *panels.asked_for("requirement.waive", row.public_id)],
+        disagree(
+            WAIVE,
+            "refuse_waiver",
+            "Refuse the waiver",
+            operations.refuse_waiver,
+            arguments=_about,
+            effect=_effect,
             done="The waiver is refused.",
             order=52,
         ),

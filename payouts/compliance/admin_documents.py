@@ -17,8 +17,8 @@ from backoffice.kit.actors import staff
 from backoffice.kit.admin import Button, OperatorAdmin, fields, link_column, state_column
 from backoffice.kit.errors import Refusal
 from payouts.compliance import operations, panels
+from payouts.compliance.buttons import REVIEW
 from payouts.compliance.models import Document
-from payouts.compliance.seller_buttons import REVIEW
 from payouts.compliance.states import DOCUMENT, DocumentState, RefusalReason
 
 OPEN_DOCUMENTS = "payouts.open_documents"
