@@ -4,7 +4,6 @@ Identity, apps, database, time, security, money, rails, screening, queues, admin
 embedded runtime writes its own secrets into the data folder, everybody else sets them.
 """
 
-import json
 import os
 import sys
 from pathlib import Path
@@ -191,13 +190,18 @@ STATIC_ROOT = DATA_DIR / "static"
 MEDIA_ROOT = DATA_DIR / "media"
 SERVESTATIC_USE_FINDERS = True
 SERVESTATIC_AUTOREFRESH = DEBUG
+DOCUMENT_STORAGE = env("DOCUMENT_STORAGE", default="")
+DOCUMENT_STORAGE_OPTIONS = env.json("DOCUMENT_STORAGE_OPTIONS", default={})
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
-    # What sellers send to prove who they are. Another backend, such as storages.backends.s3.S3Storage, is a setting; the bytes are sealed anyway.
+    # What sellers send to prove who they are: a folder, S3 (`s3`), or any Django storage by its path. The bytes are sealed anyway.
     "documents": {
-        "BACKEND": env("DOCUMENT_STORAGE", default="django.core.files.storage.FileSystemStorage"),
-        "OPTIONS": json.loads(env("DOCUMENT_STORAGE_OPTIONS", default="{}"))
+        "BACKEND": {
+            "": "django.core.files.storage.FileSystemStorage",
+            "s3": "payouts.compliance.s3.S3Documents",
+        }.get(DOCUMENT_STORAGE, DOCUMENT_STORAGE),
+        "OPTIONS": DOCUMENT_STORAGE_OPTIONS
         or {"location": str(DATA_DIR / "documents"), "file_permissions_mode": 0o600, "directory_permissions_mode": 0o700},
     },
 }

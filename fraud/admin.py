@@ -7,4 +7,6 @@ declare_permissions(f"{app_label}.{codename}" for codename, (app_label, _, _) in
 
 # after the permissions the buttons name
 from fraud.screening import admin as screening  # noqa: E402, F401
+from fraud.screening import admin_checks as checks  # noqa: E402, F401
 from fraud.screening import admin_lists as lists  # noqa: E402, F401
+from fraud.screening import admin_parties as parties  # noqa: E402, F401

@@ -17,6 +17,8 @@ for screens in (
     "sellers.admin_payees",
     "sellers.admin_terms",
     "compliance.admin",
+    "compliance.admin_documents",
+    "compliance.admin_persons",
     "earnings.admin",
     "earnings.admin_imports",
     "earnings.admin_rejected",

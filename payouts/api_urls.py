@@ -4,6 +4,8 @@ from django.urls import path
 
 from backoffice.kit.api import routes  # noqa: F401 - registers <public_id:…>
 from payouts.compliance import api as compliance
+from payouts.compliance import api_documents as compliance_documents
+from payouts.compliance import api_persons as compliance_persons
 from payouts.earnings import api as earnings
 from payouts.runs import api as runs
 from payouts.sellers import api as sellers
@@ -17,10 +19,10 @@ urlpatterns = [
     path("sellers/<public_id:seller_id>/requirements", compliance.SellerRequirements.as_view()),
     path("sellers/<public_id:seller_id>/requirements/<public_id:requirement_id>/answer", compliance.RequirementAnswer.as_view()),
     path("sellers/<public_id:seller_id>/capabilities", compliance.SellerCapabilitiesView.as_view()),
-    path("sellers/<public_id:seller_id>/persons", compliance.SellerPersons.as_view()),
-    path("sellers/<public_id:seller_id>/persons/<public_id:person_id>/remove", compliance.PersonRemove.as_view()),
-    path("sellers/<public_id:seller_id>/ownership", compliance.SellerOwnership.as_view()),
-    path("sellers/<public_id:seller_id>/documents", compliance.SellerDocuments.as_view()),
+    path("sellers/<public_id:seller_id>/persons", compliance_persons.SellerPersons.as_view()),
+    path("sellers/<public_id:seller_id>/persons/<public_id:person_id>/remove", compliance_persons.PersonRemove.as_view()),
+    path("sellers/<public_id:seller_id>/ownership", compliance_persons.SellerOwnership.as_view()),
+    path("sellers/<public_id:seller_id>/documents", compliance_documents.SellerDocuments.as_view()),
     path("earnings", earnings.Earnings.as_view()),
     path("earnings/<public_id:earning_id>", earnings.OneEarning.as_view()),
     path("payouts", runs.Payouts.as_view()),

@@ -4,6 +4,7 @@ from payouts.compliance.models import (  # noqa: F401 - Django looks for models 
     Claim,
     Document,
     DocumentBytes,
+    DocumentPreview,
     Person,
     Requirement,
     ReviewMessage,

@@ -1,4 +1,4 @@
-"""The desk's screens of screening: hits to judge, parties, checks, clearances, and what is covered. Lists and policies: admin_lists."""
+"""Hits at the desk: the queues of screening, and the page where a hit is judged."""
 
 from __future__ import annotations
 
@@ -11,11 +11,9 @@ from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 
-from backoffice.kit import clock
 from backoffice.kit.admin import (
     Button,
     Column,
@@ -24,12 +22,10 @@ from backoffice.kit.admin import (
     OperatorAdmin,
     Panel,
     Table,
-    choice_column,
     display,
     fields,
     instant_column,
     link_column,
-    number_column,
     person_column,
     queue,
     state_column,
@@ -37,11 +33,10 @@ from backoffice.kit.admin import (
 )
 from fraud.screening import operations, queries
 from fraud.screening.judging import requested_reason
-from fraud.screening.matching.matcher import problem_sentence
-from fraud.screening.models import Check, Clearance, Hit, Party, ScreeningList
+from fraud.screening.models import Clearance, Hit, Party, ScreeningList
 from fraud.screening.parties import facts_of
-from fraud.screening.provider import FAILURES
-from fraud.screening.states import HIT, PARTY, HitState, PartyState
+from fraud.screening.showing import party_link
+from fraud.screening.states import HIT, HitState
 
 
 def _hits_in(state: str) -> Any:
@@ -131,10 +126,6 @@ def _clearances(hit: Hit, look: Look) -> Table:
         empty="This hit was never cleared.",
         older=older,
     )
-
-
-def party_link(party: Party) -> Any:
-    return display.link(party, party.subject)
 
 
 def _hit_effect(hit: Hit) -> list[tuple[str, Any]]:
@@ -281,219 +272,3 @@ class HitAdmin(OperatorAdmin):
 
 def _list_names() -> list[tuple[str, str]]:
     return [(name, name) for name in ScreeningList.objects.order_by("name").values_list("name", flat=True)[:50]]
-
-
-# --- parties ------------------------------------------------------------------------------------------------------------
-
-
-def _hits_of(party: Party, look: Look) -> Table:
-    rows, older = look.slice_of(Hit.objects.filter(party=party))
-    return Table(
-        [Column("Listed"), Column("List"), Column("Score"), Column("State"), Column("Opened")],
-        [
-            (
-                display.link(row, row.listed_name[:80]),
-                row.list_name,
-                row.score,
-                display.state(row, "state"),
-                display.instant(row.opened_at),
-            )
-            for row in rows
-        ],
-        empty="Nobody on any list resembles this party.",
-        older=older,
-    )
-
-
-def _checks_of(party: Party, look: Look) -> Table:
-    rows, older = look.slice_of(Check.objects.filter(party=party).select_related("policy"))
-    return Table(
-        [Column("When"), Column("Why"), Column("Result"), Column("Lists"), Column("Policy"), Column("Took")],
-        [
-            (
-                display.link(row, display.instant(row.at)),
-                row.get_trigger_display(),
-                row.get_result_display(),
-                versions_text(row.versions),
-                row.policy.version,
-                f"{row.duration_us / 1000:.1f} ms",
-            )
-            for row in rows
-        ],
-        empty="This party was never screened.",
-        older=older,
-    )
-
-
-def versions_text(versions: dict[str, int]) -> str:
-    return ", ".join(f"{name} v{number}" for name, number in sorted(versions.items())) or display.EMPTY
-
-
-@admin.register(Party)
-class PartyAdmin(OperatorAdmin):
-    list_display = ("subject_shown", "kind_shown", "state_shown", "trigger_shown", "screened", "waits")
-    list_filter = (("state", ChoicesDropdownFilter), ("kind", ChoicesDropdownFilter))
-    machine = PARTY
-    search_by = (lambda term: Q(subject=term),)
-    search_help_text = "The party's id, such as sel_…"
-    list_links = (("Coverage", "admin:fraud_party_coverage", "fraud.view_party"),)
-    empty_title = "Nobody is screened yet"
-    empty_text = "Sellers, owners and directors become parties when they are created."
-    panels = (
-        Panel("hits", "Hits", _hits_of, permission="fraud.view_hit", lazy=False, order=10),
-        Panel("checks", "Checks", _checks_of, permission="fraud.view_check", order=20),
-    )
-    buttons = (
-        Button(
-            name="screen_again",
-            label="Screen again",
-            verb=operations.screen_again,
-            permission="fraud.screen_names",
-            arguments=lambda row, asked: {"party_id": row.pk},
-            explain="The party is compared with every list as it stands now.",
-            done=lambda row, result: result.sentence or f"Screened: {result.state.replace('_', ' ')}.",
-        ),
-    )
-    kind_shown = choice_column("Kind", "kind")
-    state_shown = state_column("State", "state")
-    trigger_shown = choice_column("Because", "trigger")
-    screened = instant_column("Screened", "screened_at")
-    waits = instant_column("Waits since", "due_since")
-
-    @admin.display(description="Party")
-    def subject_shown(self, row: Party) -> Any:
-        return display.steady(display.short_id(row.subject))
-
-    def page_title(self, row: Party) -> str:
-        return display.short_id(row.subject)
-
-    def standing(self, row: Party) -> str:
-        if row.state == PartyState.CLEAN:
-            return "Compared with every list; nothing blocks."
-        return FAILURES.get(row.problem) or problem_sentence(row.problem) or row.get_state_display().capitalize() + "."
-
-    def facts(self, row: Party) -> list[tuple[str, Any]]:
-        known = facts_of(row)
-        return [
-            ("Names", "; ".join(known.names)),
-            ("Born", display.day(known.birth_on)),
-            ("Countries", ", ".join(known.countries)),
-            ("Identifiers", ", ".join(f"{kind} …{text[-4:]}" for kind, text in known.identifiers)),
-            ("Subject", display.copyable(row.subject)),
-            ("Told by", row.told_by),
-            ("Compared with", versions_text(row.covers)),
-            ("Screened", display.instant(row.screened_at)),
-            ("Waits since", display.instant(row.due_since)),
-            ("Next try", display.instant(row.next_try_at)),
-        ]
-
-    def get_urls(self) -> list[URLPattern]:
-        return [
-            path("coverage/", self.admin_site.admin_view(self.coverage_view), name="fraud_party_coverage"),
-            *super().get_urls(),
-        ]
-
-    def coverage_view(self, request: HttpRequest) -> HttpResponse:
-        """Show who is screened and who is not: what is missing is never clean."""
-        if not self.has_view_permission(request):
-            raise PermissionDenied
-        found = queries.coverage(clock.now())
-        links = {
-            "overdue": display.list_url(Party, queue="not_screened"),
-            **{str(state): display.list_url(Party, state=str(state)) for state in PartyState if state != PartyState.DUE},
-        }
-        shown = [
-            (
-                name.replace("_", " ").capitalize(),
-                display.anchor(links[name], display.number(count)) if name in links else display.number(count),
-            )
-            for name, count in found.items()
-        ]
-        context = {
-            **self.admin_site.each_context(request),
-            "opts": self.opts,
-            "title": "Coverage of screening",
-            "standing": "Who is due, failed, overdue or stale has no answer that holds; none of them counts as clean.",
-            "facts": [(name, value, False) for name, value in shown],
-        }
-        return TemplateResponse(request, "backoffice/object.html", context)
-
-
-@admin.register(Check)
-class CheckAdmin(OperatorAdmin):
-    list_display = ("id_shown", "party_shown", "result_shown", "trigger_shown", "at_shown", "hits_shown", "who")
-    list_filter = (("result", ChoicesDropdownFilter), ("trigger", ChoicesDropdownFilter))
-    list_select_related = ("party", "policy")
-    actor_fields = ("actor",)
-    search_by = (lambda term: Q(party__in=Party.objects.filter(subject=term)),)
-    search_help_text = "Id, or the party's id"
-    empty_title = "Nothing was screened yet"
-    result_shown = state_column("Result", "result")
-    trigger_shown = choice_column("Because", "trigger")
-    at_shown = instant_column("When", "at")
-    hits_shown = number_column("Hits", "hits")
-    who = person_column("Asked by", "actor")
-    party_shown = link_column("Party", "party", lambda party: display.short_id(party.subject))
-
-    @admin.display(description="Id")
-    def id_shown(self, row: Check) -> Any:
-        return display.steady(display.short_id(row.public_id))
-
-    def page_title(self, row: Check) -> str:
-        return f"Check: {row.get_result_display()}"
-
-    def standing(self, row: Check) -> str:
-        return FAILURES.get(row.problem) or problem_sentence(row.problem)
-
-    def facts(self, row: Check) -> list[tuple[str, Any]]:
-        return [
-            ("Party", party_link(row.party) if row.party else "a look-up by hand"),
-            ("Result", row.get_result_display()),
-            ("Because", row.get_trigger_display()),
-            ("Hits", display.number(row.hits)),
-            ("Lists", versions_text(row.versions)),
-            ("Policy", display.link(row.policy)),
-            ("Asked", row.provider),
-            ("Took", f"{row.duration_us / 1000:.1f} ms"),
-            ("When", display.instant(row.at)),
-            ("Asked by", self.person(row, "actor")),
-        ]
-
-
-@admin.register(Clearance)
-class ClearanceAdmin(OperatorAdmin):
-    list_display = ("id_shown", "hit_shown", "cleared", "maker", "checker", "until", "why_ended")
-    list_select_related = ("hit",)
-    actor_fields = ("cleared_by", "approved_by")
-    empty_title = "No hit was cleared yet"
-    cleared = instant_column("Cleared", "cleared_at")
-    until = instant_column("Until", "expires_at")
-    maker = person_column("By", "cleared_by")
-    checker = person_column("Approved by", "approved_by")
-    hit_shown = link_column("Hit", "hit", lambda hit: hit.listed_name[:60])
-
-    @admin.display(description="Id")
-    def id_shown(self, row: Clearance) -> Any:
-        return display.steady(display.short_id(row.public_id))
-
-    @admin.display(description="Ended")
-    def why_ended(self, row: Clearance) -> str:
-        return row.ended_because.replace("_", " ") if row.ended_at else "in force"
-
-    def page_title(self, row: Clearance) -> str:
-        return f"Clearance of {row.hit.listed_name[:60]}"
-
-    def standing(self, row: Clearance) -> str:
-        return row.reason
-
-    def facts(self, row: Clearance) -> list[tuple[str, Any]]:
-        return [
-            ("Hit", display.link(row.hit)),
-            ("Strong", "yes" if row.strong else "no"),
-            ("Cleared", display.instant(row.cleared_at)),
-            ("By", self.person(row, "cleared_by")),
-            ("Approved by", self.person(row, "approved_by")),
-            ("Until", display.instant(row.expires_at)),
-            ("Ended", display.instant(row.ended_at)),
-            ("Ended because", self.why_ended(row) if row.ended_at else ""),
-        ]

@@ -8,24 +8,22 @@ from typing import Any
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
-from django.utils.http import content_disposition_header
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 
 from backoffice.kit import clock
-from backoffice.kit.actors import staff
 from backoffice.kit.admin import Button, OperatorAdmin, Panel, display, fields, link_column, plug, queue, state_column
-from backoffice.kit.errors import Refusal
-from payouts.compliance import claiming, content, operations, panels, seller_buttons
-from payouts.compliance.models import Claim, Document, Person, Requirement, ReviewMessage, RiskRating, SellerCapabilities, Stake
+from payouts.compliance import content, operations, panels, seller_buttons
+from payouts.compliance.buttons import REVIEW, agree, disagree, next_in_queue
+from payouts.compliance.deciding import WAIVE
+from payouts.compliance.models import Requirement
 from payouts.compliance.queries import waiting_for_review
 from payouts.compliance.rows import MET, OPEN
-from payouts.compliance.states import DOCUMENT, REQUIREMENT, DocumentState, RefusalReason, RequirementState
+from payouts.compliance.states import REQUIREMENT, RequirementState
 from payouts.sellers.models import Seller
 
-REVIEW = "payouts.review_sellers"
 OPEN_DOCUMENTS = "payouts.open_documents"
 _EXTENSIONS = {"application/pdf": "pdf", "image/png": "png", "image/jpeg": "jpg"}
 
@@ -81,6 +79,10 @@ def _effect(row: Requirement) -> list[tuple[str, Any]]:
     ]
 
 
+def _about(row: Requirement, asked: dict[str, Any]) -> dict[str, Any]:
+    return {"requirement_id": row.pk, **asked}
+
+
 @admin.register(Requirement)
 class RequirementAdmin(OperatorAdmin):
     list_display = ("title", "seller_shown", "state_shown", "deadline_shown", "provided_shown", "error_shown")
@@ -91,18 +93,7 @@ class RequirementAdmin(OperatorAdmin):
     search_help_text = "Id, or the seller's id"
     empty_text = "Requirements come with sellers, from the catalogue."
     list_links = (("Review queue", "admin:payouts_requirement_review_queue", "payouts.view_requirement"),)
-    list_buttons = (
-        Button(
-            name="claim_next",
-            label="Next in the queue",
-            verb=claiming.claim_next,
-            permission=REVIEW,
-            arguments=lambda row, asked: {},
-            explain="The next seller by deadline, by who is stopped, by risk and by money waiting; colleagues get others for an hour.",
-            then=lambda row, seller: display.page_of(seller),
-            done=lambda row, seller: f"{seller.legal_name} is yours for an hour.",
-        ),
-    )
+    list_buttons = (next_in_queue(),)
     panels = (
         Panel(
             "documents", "Documents", panels.documents_of_requirement, permission="payouts.view_document", lazy=False, order=10
@@ -114,7 +105,7 @@ class RequirementAdmin(OperatorAdmin):
             label="Accept",
             verb=operations.accept_requirement,
             permission=REVIEW,
-            arguments=lambda row, asked: {"requirement_id": row.pk, **asked},
+            arguments=_about,
             states=[RequirementState.PENDING_VERIFICATION],
             state_field="state",
             when=lambda row: row.by_person,
@@ -129,7 +120,7 @@ class RequirementAdmin(OperatorAdmin):
             label="Refuse",
             verb=operations.refuse_requirement,
             permission=REVIEW,
-            arguments=lambda row, asked: {"requirement_id": row.pk, **asked},
+            arguments=_about,
             states=[RequirementState.PENDING_VERIFICATION],
             state_field="state",
             fields=lambda row: {
@@ -146,7 +137,7 @@ class RequirementAdmin(OperatorAdmin):
             label="Ask again",
             verb=operations.reopen_requirement,
             permission=REVIEW,
-            arguments=lambda row, asked: {"requirement_id": row.pk, **asked},
+            arguments=_about,
             states=MET,
             state_field="state",
             fields=lambda row: {
@@ -163,7 +154,7 @@ class RequirementAdmin(OperatorAdmin):
             label="Ask for a waiver",
             verb=operations.ask_waiver,
             permission=REVIEW,
-            arguments=lambda row, asked: {"requirement_id": row.pk, **asked},
+            arguments=_about,
             states=OPEN,
             state_field="state",
             fields=lambda row: {"until": fields.on_date("Until", "Empty: for good.", required=False), "reason": fields.reason()},
@@ -172,27 +163,23 @@ class RequirementAdmin(OperatorAdmin):
             done="A second person has to approve the waiver.",
             order=50,
         ),
-        Button(
-            name="approve_waiver",
-            label="Approve the waiver",
-            verb=operations.approve_waiver,
-            permission=REVIEW,
-            arguments=lambda row, asked: {"requirement_id": row.pk, **asked},
-            when=lambda row: panels.open_approval("requirement.waive", row.public_id) is not None,
-            fields=lambda row: {"reason": fields.reason(required=False)},
-            effect=lambda row: [*_effect(row), *panels.asked_for("requirement.waive", row.public_id)],
+        agree(
+            WAIVE,
+            "approve_waiver",
+            "Approve the waiver",
+            operations.approve_waiver,
+            arguments=_about,
+            effect=_effect,
             done=lambda row, found: f"{found.title}: waived.",
             order=51,
         ),
-        Button(
-            name="refuse_waiver",
-            label="Refuse the waiver",
-            verb=operations.refuse_waiver,
-            permission=REVIEW,
-            arguments=lambda row, asked: {"requirement_id": row.pk, **asked},
-            when=lambda row: panels.open_approval("requirement.waive", row.public_id) is not None,
-            fields=lambda row: {"reason": fields.reason()},
-            effect=lambda row: [*_effect(row), *panels.asked_for("requirement.waive", row.public_id)],
+        disagree(
+            WAIVE,
+            "refuse_waiver",
+            "Refuse the waiver",
+            operations.refuse_waiver,
+            arguments=_about,
+            effect=_effect,
             done="The waiver is refused.",
             order=52,
         ),
@@ -268,163 +255,6 @@ class RequirementAdmin(OperatorAdmin):
 def _bytes_of(upload: Any) -> bytes:
     """Return an upload's bytes, one more than allowed at most: the verb then refuses it as too large without all of it in memory."""
     return bytes(upload.read(content.BYTES_MAX + 1))
-
-
-# --- documents -------------------------------------------------------------------------------------------------------------
-
-
-@admin.register(Document)
-class DocumentAdmin(OperatorAdmin):
-    list_display = ("kind", "seller_shown", "requirement_shown", "state_shown", "media_type", "pages", "uploaded_at")
-    list_filter = (("state", ChoicesDropdownFilter),)
-    list_select_related = ("seller", "requirement")
-    actor_fields = ("uploaded_by",)
-    machine = DOCUMENT
-    search_by = (lambda term: Q(seller__external_id=term), lambda term: Q(sha256=term))
-    search_help_text = "Id, seller's external id, or SHA-256"
-    empty_text = "Documents come by API, or are uploaded on a requirement's page."
-    buttons = (
-        Button(
-            name="validate",
-            label="Accept",
-            verb=operations.validate_document,
-            permission=REVIEW,
-            arguments=lambda row, asked: {"document_id": row.pk, **asked},
-            states=[DocumentState.VALIDATION_ASKED],
-            state_field="state",
-            fields=lambda row: {
-                "expires_on": fields.on_date("Valid until", "As it stands on the paper; empty: for good.", required=False),
-                "reason": fields.reason(required=False),
-            },
-            effect=lambda row: panels.document_effect(row),
-            done="The document is accepted.",
-            order=10,
-        ),
-        Button(
-            name="refuse",
-            label="Refuse",
-            verb=operations.refuse_document,
-            permission=REVIEW,
-            arguments=lambda row, asked: {"document_id": row.pk, **asked},
-            states=[DocumentState.VALIDATION_ASKED, DocumentState.VALIDATED],
-            state_field="state",
-            fields=lambda row: {
-                "refusal": fields.choice("Why", RefusalReason.choices),
-                "text": fields.long_text("To the seller", "Sent as it stands; empty: the reason in words.", required=False),
-            },
-            effect=lambda row: panels.document_effect(row),
-            done="The document is refused and the seller is asked again.",
-            order=20,
-        ),
-    )
-    state_shown = state_column(field="state")
-    seller_shown = link_column("Seller", "seller")
-    requirement_shown = link_column("Proves", "requirement")
-
-    def get_urls(self) -> list[URLPattern]:
-        wrap = self.admin_site.admin_view
-        return [path("<str:object_id>/file/", wrap(self.file_view), name="payouts_document_file"), *super().get_urls()]
-
-    def file_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """Answer the bytes as a file to save, never to be shown by this origin; who opened it stands in the audit trail."""
-        row = self._row(request, object_id)
-        if not request.user.has_perm(OPEN_DOCUMENTS):
-            raise PermissionDenied
-        if request.method != "GET":
-            raise Http404
-        try:
-            document, data = operations.open_document(document_id=row.pk, actor=staff(request.user.pk), at=clock.now())
-        except Refusal as refusal:
-            self.message_user(request, str(refusal), level="ERROR")
-            return HttpResponseRedirect(reverse(self._url("change"), args=[row.pk]))
-        response = HttpResponse(data, content_type="application/octet-stream")
-        response["Content-Disposition"] = content_disposition_header(
-            True, f"{document.public_id}.{_EXTENSIONS[document.media_type]}"
-        )
-        response["Content-Security-Policy"] = "sandbox; default-src 'none'; frame-ancestors 'none'"
-        response["X-Content-Type-Options"] = "nosniff"
-        response["Cache-Control"] = "no-store"
-        response["Cross-Origin-Resource-Policy"] = "same-origin"
-        return response
-
-    def page_title(self, row: Document) -> str:
-        return f"{row.kind.replace('_', ' ').capitalize()} of {row.seller.legal_name}"
-
-    def standing(self, row: Document) -> str:
-        return row.refusal_text
-
-    def facts(self, row: Document) -> list[tuple[str, Any]]:
-        return panels.document_facts(row)
-
-
-# --- persons and what hangs on sellers --------------------------------------------------------------------------------------
-
-
-@admin.register(Person)
-class PersonAdmin(OperatorAdmin):
-    list_display = ("public_id", "seller_shown", "kind", "roles_shown", "country", "created_at")
-    list_select_related = ("seller",)
-    search_by = (lambda term: Q(seller__external_id=term),)
-    search_help_text = "Id, or the seller's external id"
-    panels = (Panel("requirements", "Requirements", panels.requirements_of_person, lazy=False, order=10),)
-    seller_shown = link_column("Seller", "seller")
-
-    @admin.display(description="Roles")
-    def roles_shown(self, row: Person) -> str:
-        return ", ".join(row.roles)
-
-    def page_title(self, row: Person) -> str:
-        return row.name
-
-    def facts(self, row: Person) -> list[tuple[str, Any]]:
-        return panels.person_facts(row)
-
-
-class _OnSellersPage(OperatorAdmin):
-    """Rows that are read on the seller's page; the list is there for looking things up."""
-
-    list_select_related: tuple[str, ...] = ("seller",)
-    search_by = (lambda term: Q(seller__external_id=term),)
-    seller_shown = link_column("Seller", "seller")
-
-
-@admin.register(Stake)
-class StakeAdmin(_OnSellersPage):
-    list_display = ("seller_shown", "holder", "company", "basis_points")
-    list_select_related = ("seller", "holder", "company")
-
-
-@admin.register(ReviewMessage)
-class ReviewMessageAdmin(_OnSellersPage):
-    list_display = ("seller_shown", "text_shown", "sent_at")
-
-    @admin.display(description="Text")
-    def text_shown(self, row: ReviewMessage) -> Any:
-        return display.clamped(row.text)
-
-    def standing(self, row: ReviewMessage) -> str:
-        return row.text
-
-
-@admin.register(RiskRating)
-class RiskRatingAdmin(_OnSellersPage):
-    list_display = ("seller_shown", "level", "score", "is_current", "override_until", "next_review_on", "rated_at")
-
-
-@admin.register(SellerCapabilities)
-class SellerCapabilitiesAdmin(_OnSellersPage):
-    list_display = ("seller_shown", "pay_out_code", "sell_code", "change_payee_code", "pay_out_ends_at")
-    ordering = ("-seller_id",)
-
-
-@admin.register(Claim)
-class ClaimAdmin(_OnSellersPage):
-    list_display = ("seller_shown", "claimed_shown", "until")
-    ordering = ("-seller_id",)
-
-    @admin.display(description="Claimed by")
-    def claimed_shown(self, row: Claim) -> str:
-        return display.people([row.claimed_by]).get(row.claimed_by, "")
 
 
 plug(Seller, *panels.SELLER_PANELS, *seller_buttons.SELLER_BUTTONS)

@@ -160,12 +160,30 @@ def refuse_document(*, document_id: int, refusal: str, actor: Actor, at: datetim
 
 @durable
 def open_document(*, document_id: int, actor: Actor, at: datetime) -> tuple[Document, bytes]:
-    """Return a paper with its bytes; that somebody wanted to look stands in the audit trail before the bytes are touched. Refuses: NotFound, DocumentGone, DocumentUnreadable."""
+    """Return a paper with its bytes; that somebody wanted to look stands in the audit trail before the bytes are touched.
+
+    Refuses: NotFound, DocumentGone, DocumentUnreadable, StorageDown.
+    """
     document = Document.objects.select_related("seller").filter(pk=document_id).first()
     if document is None:
         raise NotFound(what="document", ref=document_id)
     audit.record(actor, "document.open", document.public_id, at, facts={"seller": document.seller.public_id})
     return document, vault.read(document)
+
+
+@durable
+def preview_document(*, document_id: int, actor: Actor, at: datetime) -> bytes | None:
+    """Return the drawn picture of a paper, None where there is none; looking at it is opening it, and stands in the audit trail.
+
+    Refuses: NotFound, DocumentUnreadable.
+    """
+    document = Document.objects.select_related("seller").filter(pk=document_id).first()
+    if document is None:
+        raise NotFound(what="document", ref=document_id)
+    drawn = vault.read_preview(document)
+    if drawn is not None:
+        audit.record(actor, "document.preview", document.public_id, at, facts={"seller": document.seller.public_id})
+    return drawn
 
 
 def _lock(document_id: int) -> tuple[Document, Requirement]:

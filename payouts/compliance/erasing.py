@@ -10,8 +10,8 @@ from backoffice.kit.outbox import tell
 from backoffice.kit.states import timeline
 from backoffice.kit.transactions import composable, durable
 from backoffice.staff import audit
-from payouts.compliance.models import Document, DocumentBytes, Person, Requirement, ReviewMessage
-from payouts.compliance.vault import storage
+from payouts.compliance import vault
+from payouts.compliance.models import Document, DocumentBytes, DocumentPreview, Person, Requirement, ReviewMessage
 from payouts.sellers.models import Seller
 from payouts.sellers.operations import ReasonMissing
 from payouts.sellers.queries import lock_seller
@@ -57,6 +57,7 @@ def _erase(seller: Seller, at: datetime) -> dict[str, int]:
     sealed = {"name": "", "birth_on": "", "address": "", "phone": ""}
     indexes = {"name_index": "", "address_index": "", "phone_index": ""}
     DocumentBytes.objects.filter(document__seller=seller).delete()
+    DocumentPreview.objects.filter(document__seller=seller).delete()
     return {
         "persons": Person.objects.filter(seller=seller, erased_at__isnull=True).update(**sealed, **indexes, erased_at=at),
         "answers": Requirement.objects.filter(seller=seller).exclude(value="").update(value="", value_index=""),
@@ -67,10 +68,10 @@ def _erase(seller: Seller, at: datetime) -> dict[str, int]:
 
 @durable
 def delete_erased_files(*, at: datetime, limit: int = 200) -> int:
-    """Delete the files of erased papers from storage; a crash in between repeats the deletion of what is gone. Returns how many."""
+    """Delete the files of erased papers from storage; a crash in between repeats the deletion of what is gone. Returns how many. Refuses: StorageDown."""
     gone = Document.objects.filter(erased_at__isnull=False).exclude(storage_name="").order_by("pk")
     count = 0
     for pk, name in list(gone.values_list("pk", "storage_name")[:limit]):
-        storage().delete(name)
+        vault.delete(name)
         count += Document.objects.filter(pk=pk).update(storage_name="")
     return count

@@ -210,6 +210,16 @@ class DocumentBytes(models.Model):
         return f"bytes of {self.document_id}"
 
 
+class DocumentPreview(models.Model):
+    """A small picture of an image that was sent, drawn anew by the worker and sealed under the document's own key."""
+
+    document = models.OneToOneField(Document, primary_key=True, on_delete=models.CASCADE, related_name="preview")
+    sealed = models.BinaryField()
+
+    def __str__(self) -> str:
+        return f"preview of {self.document_id}"
+
+
 class ReviewMessage(models.Model):
     """What a reviewer asked a seller for, kept as it was sent."""
 

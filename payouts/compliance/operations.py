@@ -13,7 +13,7 @@ from payouts.compliance.deciding import (
     reopen_requirement,
     start_review,
 )
-from payouts.compliance.documents import open_document, refuse_document, upload_document, validate_document
+from payouts.compliance.documents import open_document, preview_document, refuse_document, upload_document, validate_document
 from payouts.compliance.erasing import delete_erased_files, erase_personal_data
 from payouts.compliance.opening import open_missing_files, vouch_for_sellers
 from payouts.compliance.persons import add_person, declare_ownership, remove_person
@@ -43,6 +43,7 @@ __all__ = [
     "move_out",
     "open_document",
     "open_missing_files",
+    "preview_document",
     "rate_sellers",
     "refuse_decision",
     "refuse_document",

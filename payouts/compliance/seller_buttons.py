@@ -6,15 +6,14 @@ from typing import Any
 
 from backoffice.kit.admin import Button, display, fields
 from payouts.compliance import claiming, operations
+from payouts.compliance.buttons import REVIEW, agree, disagree, is_asked, next_in_queue
 from payouts.compliance.models import PersonKind, Role
 from payouts.compliance.operations import REACTIVATE, REJECT
-from payouts.compliance.panels import asked_for, open_approval
 from payouts.compliance.rating import OVERRIDE
 from payouts.compliance.scorecard import scorecard
 from payouts.sellers.models import Seller
 from payouts.sellers.states import SellerStatus
 
-REVIEW = "payouts.review_sellers"
 _OPEN = [SellerStatus.CREATED, SellerStatus.REVIEW, SellerStatus.ACTIVE, SellerStatus.PAUSED]
 
 
@@ -22,21 +21,26 @@ def _effect(row: Seller) -> list[tuple[str, Any]]:
     return [("Seller", row.legal_name), ("Now", display.state(row))]
 
 
+def _about(row: Seller, asked: dict[str, Any]) -> dict[str, Any]:
+    return {"seller_id": row.pk, **asked}
+
+
 def _decision(action: str, name: str, word: str, states: list[SellerStatus], explain: str) -> tuple[Button, ...]:
     """Return the three buttons of a decision that takes two people: ask, approve, refuse."""
 
-    def is_asked(row: Seller) -> bool:
-        return open_approval(action, row.public_id) is not None
+    def arguments(row: Seller, asked: dict[str, Any]) -> dict[str, Any]:
+        return {"seller_id": row.pk, "action": action, **asked}
 
+    waits = is_asked(action)
     return (
         Button(
             name=f"ask_{name}",
             label=f"Ask to {word}",
             verb=operations.ask_decision,
             permission=REVIEW,
-            arguments=lambda row, asked: {"seller_id": row.pk, "action": action, **asked},
+            arguments=arguments,
             states=states,
-            when=lambda row: not is_asked(row),
+            when=lambda row: not waits(row),
             fields=lambda row: {"reason": fields.reason()},
             effect=_effect,
             explain=f"{explain} A second person has to approve it.",
@@ -44,31 +48,27 @@ def _decision(action: str, name: str, word: str, states: list[SellerStatus], exp
             done="A second person has to approve it.",
             order=80,
         ),
-        Button(
-            name=f"approve_{name}",
-            label=f"Approve: {word}",
-            verb=operations.approve_decision,
-            permission=REVIEW,
-            arguments=lambda row, asked: {"seller_id": row.pk, "action": action, **asked},
+        agree(
+            action,
+            f"approve_{name}",
+            f"Approve: {word}",
+            operations.approve_decision,
+            arguments=arguments,
+            effect=_effect,
             states=states,
-            when=is_asked,
-            fields=lambda row: {"reason": fields.reason(required=False)},
-            effect=lambda row: [*_effect(row), *asked_for(action, row.public_id)],
             explain=explain,
             danger=True,
             done=lambda row, seller: f"{seller.legal_name} is now: {seller.get_status_display()}.",
             order=81,
         ),
-        Button(
-            name=f"refuse_{name}",
-            label=f"Do not {word}",
-            verb=operations.refuse_decision,
-            permission=REVIEW,
-            arguments=lambda row, asked: {"seller_id": row.pk, "action": action, **asked},
+        disagree(
+            action,
+            f"refuse_{name}",
+            f"Do not {word}",
+            operations.refuse_decision,
+            arguments=arguments,
+            effect=_effect,
             states=states,
-            when=is_asked,
-            fields=lambda row: {"reason": fields.reason()},
-            effect=lambda row: [*_effect(row), *asked_for(action, row.public_id)],
             done="Refused; nothing has changed.",
             order=82,
         ),
@@ -103,23 +103,13 @@ SELLER_BUTTONS = (
         done="Yours for an hour.",
         order=5,
     ),
-    Button(
-        name="claim_next",
-        label="Next in the queue",
-        verb=claiming.claim_next,
-        permission=REVIEW,
-        arguments=lambda row, asked: {},
-        explain="The next seller by deadline, by who is stopped, and by money waiting.",
-        then=lambda row, seller: display.page_of(seller),
-        done=lambda row, seller: f"{seller.legal_name} is yours for an hour.",
-        order=6,
-    ),
+    next_in_queue(order=6),
     Button(
         name="ask_more",
         label="Ask the seller",
         verb=operations.ask_seller,
         permission=REVIEW,
-        arguments=lambda row, asked: {"seller_id": row.pk, **asked},
+        arguments=_about,
         states=_OPEN,
         fields=lambda row: {"text": fields.long_text("Message", "Sent to the seller's system as it stands.")},
         effect=_effect,
@@ -144,7 +134,7 @@ SELLER_BUTTONS = (
         label="Start a review",
         verb=operations.start_review,
         permission=REVIEW,
-        arguments=lambda row, asked: {"seller_id": row.pk, **asked},
+        arguments=_about,
         states=_OPEN,
         fields=lambda row: {
             "stop_payouts": fields.switch("Stop payouts until it is done"),
@@ -159,7 +149,7 @@ SELLER_BUTTONS = (
         label="Erase personal data",
         verb=operations.erase_personal_data,
         permission=REVIEW,
-        arguments=lambda row, asked: {"seller_id": row.pk, **asked},
+        arguments=_about,
         states=[SellerStatus.CLOSED],
         fields=lambda row: {"reason": fields.reason()},
         effect=_effect,
@@ -173,7 +163,7 @@ SELLER_BUTTONS = (
         label="Ask to set the risk level",
         verb=operations.ask_override,
         permission=REVIEW,
-        arguments=lambda row, asked: {"seller_id": row.pk, **asked},
+        arguments=_about,
         states=_OPEN,
         fields=lambda row: {
             "level": fields.choice("Level", [(one.code, one.code) for one in scorecard().levels]),
@@ -185,15 +175,13 @@ SELLER_BUTTONS = (
         done="A second person has to approve it.",
         order=75,
     ),
-    Button(
-        name="approve_override",
-        label="Approve the risk level",
-        verb=operations.approve_override,
-        permission=REVIEW,
-        arguments=lambda row, asked: {"seller_id": row.pk, **asked},
-        when=lambda row: open_approval(OVERRIDE, row.public_id) is not None,
-        fields=lambda row: {"reason": fields.reason(required=False)},
-        effect=lambda row: [*_effect(row), *asked_for(OVERRIDE, row.public_id)],
+    agree(
+        OVERRIDE,
+        "approve_override",
+        "Approve the risk level",
+        operations.approve_override,
+        arguments=_about,
+        effect=_effect,
         done=lambda row, rating: f"The risk is now: {rating.level}.",
         order=76,
     ),

@@ -8,6 +8,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from django.db import DatabaseError, transaction
+
+from backoffice.kit.errors import Refusal
+from backoffice.kit.transactions import in_transaction
+
 logger = logging.getLogger(__name__)
 
 # What screening may say of a party; only `clean` satisfies. Missing, failed and not screenable are never clean.
@@ -50,9 +55,13 @@ class Screening:
         return self.hits_of(subject) if self.hits_of else []
 
     def _asked(self, ask: Callable[..., str], *args: Any, **facts: Any) -> str:
+        """Ask under a savepoint, since an error of the database would spoil the caller's transaction; whatever else is wrong there is ours to see."""
         try:
-            return str(ask(*args, **facts))
-        except Exception:
+            if not in_transaction():
+                return str(ask(*args, **facts))
+            with transaction.atomic():
+                return str(ask(*args, **facts))
+        except (Refusal, DatabaseError, ArithmeticError, LookupError, TypeError, ValueError, OSError):
             logger.exception("screening could not be asked")
             return FAILED
 

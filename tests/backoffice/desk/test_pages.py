@@ -111,7 +111,7 @@ def test_nothing_is_added_edited_or_deleted_by_hand(furnished: Market, sign_in: 
 
 def test_every_model_of_the_corridor_has_a_screen() -> None:
     # shown on their account's, file's or document's page
-    inner = {"Balance", "Checkpoint", "DocumentBytes", "FloorChange", "Horizon", "BankStatement"}
+    inner = {"Balance", "Checkpoint", "DocumentBytes", "DocumentPreview", "FloorChange", "Horizon", "BankStatement"}
     missing = {model.__name__ for model in apps.get_app_config("payouts").get_models() if model not in admin.site._registry}
     assert missing <= inner
 

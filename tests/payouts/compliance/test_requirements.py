@@ -164,6 +164,10 @@ def test_without_a_screening_nobody_new_is_paid_and_a_crash_in_it_is_not_clean(l
     screening.standing_of = lists.standing
     settle_file(seller_id=seller.pk, actor=SELLER, at=AT)
     assert states(seller)["screened"] == "pending_verification"
+    # an error of the database in there leaves the caller's transaction whole
+    screening.standing_of = lambda subject: Seller.objects.raw("SELECT no_such_column FROM payouts_seller")[0].pk
+    settle_file(seller_id=seller.pk, actor=SELLER, at=AT)
+    assert states(seller)["screened"] == "pending_verification"
     screening.unplug()
     settle_file(seller_id=seller.pk, actor=SELLER, at=AT)
     assert pay_out(seller) == "requirements_pending"
