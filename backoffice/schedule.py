@@ -133,6 +133,20 @@ def _screen(at: datetime) -> Any:
     return work(at=at, seconds=25)
 
 
+def _call_gateways(at: datetime) -> Any:
+    from billing.payments.operations import work as call
+
+    return call(at=at, seconds=25)
+
+
+def _look_after_payments(at: datetime) -> Any:
+    from billing.payments.operations import look_after as look_after_payments
+    from billing.refunds.operations import look_after as look_after_refunds
+    from billing.refunds.operations import release_queued
+
+    return {"payments": look_after_payments(at=at), "refunds": look_after_refunds(at=at), "released": release_queued(at=at)}
+
+
 def _check_books(at: datetime) -> Any:
     from backoffice.desk.operations import check_books_now
 
@@ -183,6 +197,14 @@ TIMETABLE: dict[str, Job] = {
             "files",
             "End old clearances, take new list versions over the parties, screen who is due.",
             _screen,
+        ),
+        Job("payments.work", 5, "money", "Call the gateways, resume what crashed, ask about what is unknown.", _call_gateways),
+        Job(
+            "payments.look_after",
+            300,
+            "files",
+            "Ask gateways about what waits there, and send refunds whose seller has earned enough.",
+            _look_after_payments,
         ),
         Job("books.check", 3600, "files", "Prove the books.", _check_books),
         Job("rows.forget", 86_400, "default", "Forget idempotency keys and skips of runs past their age.", _forget),

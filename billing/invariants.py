@@ -1,1 +1,4 @@
 """Index of the truths of this wing; importing it registers them."""
+
+import billing.payments.invariants
+import billing.refunds.invariants  # noqa: F401

@@ -1,3 +1,6 @@
 """Index of the models of this wing; each stands in its room, all keep the label `billing`."""
 
 from billing.customers.models import Customer  # noqa: F401
+from billing.gateways.models import FakeObject  # noqa: F401
+from billing.payments.models import Attempt, CardSetup, Payment  # noqa: F401
+from billing.refunds.models import Refund, RefundLimit  # noqa: F401

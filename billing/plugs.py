@@ -4,3 +4,13 @@
 def plug_in() -> None:
     """Register truths and event consumers."""
     from billing import invariants  # noqa: F401 - registers the truths
+
+    _plug_payments()
+
+
+def _plug_payments() -> None:
+    from billing.payments import handlers
+    from billing.refunds import applying
+
+    handlers.plug_in()
+    applying.plug_in()

@@ -20,6 +20,10 @@ SCOPES = {
     "earnings:write": "send earnings",
     "payouts:read": "read payouts, their lines, statements and eligibility",
     "payouts:write": "ask for payouts and cancel them",
+    "payments:read": "read payments and card set-ups",
+    "payments:write": "charge customers, cancel payments and invite to put a card on file",
+    "refunds:read": "read refunds",
+    "refunds:write": "ask for refunds and take them back",
     "events:read": "read the event log",
 }
 SHOWN_CHARACTERS = 14

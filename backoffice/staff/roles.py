@@ -41,6 +41,14 @@ ACTS: dict[str, tuple[str, str, str]] = {
     "propose_policy": ("fraud", "screeningpolicy", "Can propose a screening policy"),
     "approve_policy": ("fraud", "screeningpolicy", "Can approve a screening policy"),
     "screen_names": ("fraud", "check", "Can look names up and screen again"),
+    "charge_customers": ("billing", "payment", "Can charge, cancel and record payments"),
+    "resolve_unknown_payment": ("billing", "payment", "Can say what became of an unknown payment"),
+    "confirm_payment_absence": ("billing", "payment", "Can confirm that a payment never arrived"),
+    "request_refund": ("billing", "refund", "Can ask for refunds and take them back"),
+    "approve_refund": ("billing", "refund", "Can approve and refuse refunds"),
+    "release_short_refund": ("billing", "refund", "Can let a refund go although its seller's balance is short"),
+    "propose_refund_limit": ("billing", "refundlimit", "Can propose the limit of refunds by one person"),
+    "approve_refund_limit": ("billing", "refundlimit", "Can approve the limit of refunds by one person"),
     "check_books": ("backoffice", "bookscheck", "Can check the books now"),
     "deliver_events": ("backoffice", "event", "Can have events delivered again that were given up"),
     "manage_keys": ("backoffice", "apikey", "Can make and revoke API keys"),
@@ -158,6 +166,17 @@ ROLES: dict[str, set[str]] = {
     | _views("backoffice", ["statechange"]),
     "auditor": _EVERYTHING | _SCREENS | _views("payouts", _REVIEWS) | _AUDIT | _STAFF | _acts("export_rows"),
 }
+
+
+_MONEY_IN = _views("billing", ["payment", "attempt", "cardsetup", "refund", "refundlimit"])
+ROLES["finance"] |= _MONEY_IN | _acts("charge_customers", "resolve_unknown_payment", "request_refund")
+ROLES["lead"] |= _MONEY_IN | _acts(
+    "charge_customers", "resolve_unknown_payment", "confirm_payment_absence", "request_refund", "approve_refund", "release_short_refund",
+    "propose_refund_limit", "approve_refund_limit",
+)  # fmt: skip
+ROLES["support"] |= _views("billing", ["payment", "refund"])
+ROLES["risk"] |= _views("billing", ["payment", "refund"])
+ROLES["auditor"] |= _MONEY_IN
 
 
 def write_roles(apps: Any = live_apps) -> None:

@@ -2,6 +2,14 @@
 
 Amounts are positive minor units. `key` is the idempotency key of the attempt, derived and stored before the call; `reference` is our public id,
 sent along as metadata, so that an attempt can be found at the provider after its key was forgotten.
+
+Look-ups are made by `provider_ref` where there is one, else by `key` (exactly one attempt) or `reference` (the newest of them); `customer_ref`,
+`payment_ref` and `since` only narrow what has to be read. A look-up that finds nothing answers UNKNOWN with the code `absent`: whether that is proof
+is the caller's to judge, by the gateway's `visibility_lag_seconds` and `key_life_seconds`.
+
+What `Answer.facts` may hold: payment: amount_minor, currency, refunded_minor, method_ref, customer_ref, charge_ref, key, reference; refund: amount_minor,
+currency, payment_ref, key, reference; customer: customer_ref; card set-up: method_ref, customer_ref; dispute: amount_minor, currency, payment_ref,
+charge_ref, reason, due_by, submission_count, balance_transactions (dicts of BalanceTransaction), evidence_ready.
 """
 
 from __future__ import annotations
@@ -23,6 +31,9 @@ class Outcome(StrEnum):
     UNKNOWN = "unknown"
 
 
+ABSENT = "absent"
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """What a gateway said. `code` is the provider's reason of a decline (`card_declined/insufficient_funds`), `retryable` whether to try the same card again."""
@@ -35,6 +46,11 @@ class Answer:
     detail: str = ""
     action_url: str = ""
     facts: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def is_absent(self) -> bool:
+        """Tell whether a look-up found nothing."""
+        return self.outcome == Outcome.UNKNOWN and self.code == ABSENT
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +93,9 @@ class Gateway(Protocol):
 
     name: str
     livemode: bool
+    # How long the provider remembers a key, and how long after a call a look-up may still not see its effect.
+    key_life_seconds: float
+    visibility_lag_seconds: float
 
     def create_customer(self, *, reference: str, name: str, email: str, key: str) -> Answer: ...
     def setup_card(self, *, customer_ref: str, reference: str, return_url: str, key: str) -> Answer: ...
@@ -91,11 +110,17 @@ class Gateway(Protocol):
         description: str,
         off_session: bool,
         key: str,
+        return_url: str = "",
     ) -> Answer: ...
     def cancel(self, *, provider_ref: str, reason: str, key: str) -> Answer: ...
     def refund(self, *, payment_ref: str, amount_minor: int, currency: str, reference: str, reason: str, key: str) -> Answer: ...
-    def get_payment(self, *, provider_ref: str = "", reference: str = "") -> Answer: ...
-    def get_refund(self, *, provider_ref: str = "", reference: str = "") -> Answer: ...
+    def get_payment(
+        self, *, provider_ref: str = "", reference: str = "", key: str = "", customer_ref: str = "", since: datetime | None = None
+    ) -> Answer: ...
+    def get_refund(
+        self, *, provider_ref: str = "", reference: str = "", key: str = "", payment_ref: str = "", since: datetime | None = None
+    ) -> Answer: ...
+    def get_setup(self, *, provider_ref: str) -> Answer: ...
     def get_dispute(self, *, provider_ref: str) -> Answer: ...
     def submit_evidence(self, *, provider_ref: str, evidence: Mapping[str, Any], final: bool, key: str) -> Answer: ...
     def accept_dispute(self, *, provider_ref: str, key: str) -> Answer: ...

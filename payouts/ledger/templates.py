@@ -66,6 +66,10 @@ _ALL = [
         "expense.write_off",
         four_eyes=True,
     ),
+    # payments and refunds: a card's money against a claim of ours; what nobody owes stands in suspense
+    _t("card_captured", "psp.clearing", "receivable.invoice", "suspense"),
+    _t("card_refunded", "psp.clearing", "receivable.invoice", "suspense"),
+    _t("claim_refunded_to_balance", "receivable.invoice", "seller.available", "receivable.seller_debt"),
     Template("reversal", frozenset()),  # takes the codes of what it reverses
 ]
 TEMPLATES: dict[str, Template] = {template.name: template for template in _ALL}
@@ -123,6 +127,40 @@ def earned(
     if tax_minor:
         legs.append(Leg("tax.payable", 0, "platform", currency, -tax_minor))
     return legs
+
+
+def card_captured(*, customer_id: int, currency: str, applied_minor: int, surplus_minor: int, provider: str = "psp") -> list[Leg]:
+    """Return the legs of money a card or transfer paid: what was owed, and what nobody owes (any more) into suspense."""
+    if min(applied_minor, surplus_minor) < 0 or not applied_minor + surplus_minor:
+        raise ValueError("What was captured is positive, and so are its parts.")
+    legs = [
+        Leg("psp.clearing", 0, provider, currency, applied_minor + surplus_minor),
+        Leg("receivable.invoice", customer_id, "", currency, -applied_minor),
+        Leg("suspense", 0, "platform", currency, -surplus_minor),
+    ]
+    return non_zero(legs)
+
+
+def card_refunded(*, customer_id: int, currency: str, owed_minor: int, surplus_minor: int, provider: str = "psp") -> list[Leg]:
+    """Return the legs of money that goes back by the way it came: the opposite of card_captured."""
+    legs = card_captured(
+        customer_id=customer_id, currency=currency, applied_minor=owed_minor, surplus_minor=surplus_minor, provider=provider
+    )
+    return [leg._replace(amount_minor=-leg.amount_minor) for leg in legs]
+
+
+def claim_refunded_to_balance(
+    *, customer_id: int, seller_id: int, currency: str, available_minor: int, debt_minor: int = 0
+) -> list[Leg]:
+    """Return the legs of a claim given back to the seller's balance it was taken from; `debt_minor` of it repays what the seller owes."""
+    if min(available_minor, debt_minor) < 0 or not available_minor + debt_minor:
+        raise ValueError("What is given back is positive, and so are its parts.")
+    legs = [
+        Leg("receivable.invoice", customer_id, "", currency, available_minor + debt_minor),
+        Leg("seller.available", seller_id, "", currency, -available_minor),
+        Leg("receivable.seller_debt", seller_id, "", currency, -debt_minor),
+    ]
+    return non_zero(legs)
 
 
 def non_zero(legs: Sequence[Leg]) -> list[Leg]:
