@@ -133,6 +133,36 @@ def _screen(at: datetime) -> Any:
     return work(at=at, seconds=25)
 
 
+def _process_notices(at: datetime) -> Any:
+    from billing.webhooks.operations import work
+
+    return work(at=at, seconds=25)
+
+
+def _heal_notices(at: datetime) -> Any:
+    from billing.webhooks.operations import heal
+
+    return heal(at=at)
+
+
+def _answer_disputes(at: datetime) -> Any:
+    from billing.disputes.operations import send_submissions
+
+    return send_submissions(at=at)
+
+
+def _watch_disputes(at: datetime) -> Any:
+    from billing.disputes.operations import accept_small_ones, refresh_disputes
+
+    return {"small": accept_small_ones(at=at), "looked_at": refresh_disputes(at=at)}
+
+
+def _forget_bodies(at: datetime) -> Any:
+    from billing.webhooks.operations import forget_bodies
+
+    return forget_bodies(at=at)
+
+
 def _check_books(at: datetime) -> Any:
     from backoffice.desk.operations import check_books_now
 
@@ -184,6 +214,11 @@ TIMETABLE: dict[str, Job] = {
             "End old clearances, take new list versions over the parties, screen who is due.",
             _screen,
         ),
+        Job("webhooks.work", 5, "default", "Process the card provider's events, and give back what crashed.", _process_notices),
+        Job("webhooks.heal", 3600, "files", "Take in events that were lost on their way to us.", _heal_notices),
+        Job("webhooks.forget", 86_400, "files", "Forget the bodies of old events.", _forget_bodies),
+        Job("disputes.answer", 5, "default", "Send answers to disputes, and ask about those that are unknown.", _answer_disputes),
+        Job("disputes.watch", 900, "files", "Accept small disputes by the policy; look again at quiet ones.", _watch_disputes),
         Job("books.check", 3600, "files", "Prove the books.", _check_books),
         Job("rows.forget", 86_400, "default", "Forget idempotency keys and skips of runs past their age.", _forget),
         Job("ticks.forget", 86_400, "default", "Forget old rows of this timetable.", forget_ticks),

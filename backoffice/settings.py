@@ -54,6 +54,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "billing.webhooks.door.Door",
     "django.middleware.security.SecurityMiddleware",
     "servestatic.middleware.ServeStaticMiddleware",
     "backoffice.kit.middleware.RequestIdMiddleware",
@@ -173,6 +174,13 @@ SANDBOX_PROVIDER_URL = env("SANDBOX_PROVIDER_URL", default="")
 SANDBOX_VISIBILITY_LAG_SECONDS = env.float("SANDBOX_VISIBILITY_LAG_SECONDS", default=0.0)
 BANK_FILE_MAX_BYTES = env.int("BANK_FILE_MAX_BYTES", default=50 * 1024 * 1024)
 
+# --- events of the card provider ------------------------------------------------------------------------------------------
+# Signing secrets of the endpoint, the current one first; during a rotation the previous one stays until the provider has dropped it. Without
+# one there is no endpoint. Events of the other mode, or of another account than STRIPE_ACCOUNT (where set), are refused.
+STRIPE_WEBHOOK_SECRETS = env.list("STRIPE_WEBHOOK_SECRETS", default=[])
+STRIPE_LIVEMODE = env.bool("STRIPE_LIVEMODE", default=False)
+STRIPE_ACCOUNT = env("STRIPE_ACCOUNT", default="")
+
 # --- screening ----------------------------------------------------------------------------------------------------------
 # Who is asked whether a party is on a list: the index in this process, or a yente server.
 SCREENING_PROVIDER = env("SCREENING_PROVIDER", default="index")
@@ -240,6 +248,8 @@ SPECTACULAR_SETTINGS = {
         "RequirementState": "payouts.compliance.states.RequirementState",
         "DocumentState": "payouts.compliance.states.DocumentState",
         "PersonKind": "payouts.compliance.models.PersonKind",
+        "DisputeStatus": "billing.disputes.states.DisputeStatus",
+        "DisputeWorkState": "billing.disputes.states.WorkState",
     },
 }
 
@@ -282,5 +292,6 @@ LOGGING = {
         "backoffice": {"level": env("LOG_LEVEL", default="INFO")},
         "payouts": {"level": env("LOG_LEVEL", default="INFO")},
         "fraud": {"level": env("LOG_LEVEL", default="INFO")},
+        "billing": {"level": env("LOG_LEVEL", default="INFO")},
     },
 }

@@ -1,1 +1,4 @@
 """Index of the truths of this wing; importing it registers them."""
+
+import billing.disputes.invariants
+import billing.webhooks.invariants  # noqa: F401

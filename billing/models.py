@@ -1,3 +1,12 @@
 """Index of the models of this wing; each stands in its room, all keep the label `billing`."""
 
 from billing.customers.models import Customer  # noqa: F401
+from billing.disputes.models import (  # noqa: F401
+    Dispute,
+    DisputeMovement,
+    DisputePolicy,
+    DisputeSubmission,
+    EvidenceFile,
+    EvidencePack,
+)
+from billing.webhooks.models import HealerMark, InboundEvent, RefusedNotice  # noqa: F401

@@ -4,3 +4,4 @@
 def plug_in() -> None:
     """Register truths and event consumers."""
     from billing import invariants  # noqa: F401 - registers the truths
+    from billing.webhooks import appliers  # noqa: F401 - registers the appliers of disputes and early warnings

@@ -21,6 +21,8 @@ SCOPES = {
     "payouts:read": "read payouts, their lines, statements and eligibility",
     "payouts:write": "ask for payouts and cancel them",
     "events:read": "read the event log",
+    "disputes:read": "read disputes and their evidence",
+    "disputes:write": "write evidence, submit it, and accept disputes",
 }
 SHOWN_CHARACTERS = 14
 # Long enough that a busy key costs one write a minute, short enough that "last used" means something.
