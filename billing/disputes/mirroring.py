@@ -176,7 +176,7 @@ def _tell(row: Dispute, before: tuple[Any, ...] | None, at: datetime) -> Seen:
     now = (row.status, row.due_by, row.movements.count())
     if now == before:
         return Seen.SAME
-    facts = {"subject": row.public_id, "payload": picture(row), "at": at, "partner_id": row.partner_id}
+    facts: dict[str, Any] = {"subject": row.public_id, "payload": picture(row), "at": at, "partner_id": row.partner_id}
     tell("dispute.created" if before is None else "dispute.updated", **facts)
     if now[2] != (before[2] if before else 0):
         tell("dispute.funds_moved", **facts)
