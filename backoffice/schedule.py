@@ -145,6 +145,34 @@ def _look_after_payments(at: datetime) -> Any:
     from billing.refunds.operations import release_queued
 
     return {"payments": look_after_payments(at=at), "refunds": look_after_refunds(at=at), "released": release_queued(at=at)}
+def _process_notices(at: datetime) -> Any:
+    from billing.webhooks.operations import work
+
+    return work(at=at, seconds=25)
+
+
+def _heal_notices(at: datetime) -> Any:
+    from billing.webhooks.operations import heal
+
+    return heal(at=at)
+
+
+def _answer_disputes(at: datetime) -> Any:
+    from billing.disputes.operations import send_submissions
+
+    return send_submissions(at=at)
+
+
+def _watch_disputes(at: datetime) -> Any:
+    from billing.disputes.operations import accept_small_ones, refresh_disputes
+
+    return {"small": accept_small_ones(at=at), "looked_at": refresh_disputes(at=at)}
+
+
+def _forget_bodies(at: datetime) -> Any:
+    from billing.webhooks.operations import forget_bodies
+
+    return forget_bodies(at=at)
 
 
 def _check_books(at: datetime) -> Any:
@@ -206,6 +234,11 @@ TIMETABLE: dict[str, Job] = {
             "Ask gateways about what waits there, and send refunds whose seller has earned enough.",
             _look_after_payments,
         ),
+        Job("webhooks.work", 5, "default", "Process the card provider's events, and give back what crashed.", _process_notices),
+        Job("webhooks.heal", 3600, "files", "Take in events that were lost on their way to us.", _heal_notices),
+        Job("webhooks.forget", 86_400, "files", "Forget the bodies of old events.", _forget_bodies),
+        Job("disputes.answer", 5, "default", "Send answers to disputes, and ask about those that are unknown.", _answer_disputes),
+        Job("disputes.watch", 900, "files", "Accept small disputes by the policy; look again at quiet ones.", _watch_disputes),
         Job("books.check", 3600, "files", "Prove the books.", _check_books),
         Job("rows.forget", 86_400, "default", "Forget idempotency keys and skips of runs past their age.", _forget),
         Job("ticks.forget", 86_400, "default", "Forget old rows of this timetable.", forget_ticks),

@@ -53,6 +53,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "billing.webhooks.door.Door",
     "django.middleware.security.SecurityMiddleware",
     "servestatic.middleware.ServeStaticMiddleware",
     "backoffice.kit.middleware.RequestIdMiddleware",
@@ -179,6 +180,12 @@ STRIPE_WEBHOOK_SECRETS = env.list("STRIPE_WEBHOOK_SECRETS", default=[])
 STRIPE_API_BASE = env("STRIPE_API_BASE", default="")
 STRIPE_READ_SECONDS = env.float("STRIPE_READ_SECONDS", default=20.0)
 CARD_GATEWAY = env("CARD_GATEWAY", default="")
+# --- events of the card provider ------------------------------------------------------------------------------------------
+# Signing secrets of the endpoint, the current one first; during a rotation the previous one stays until the provider has dropped it. Without
+# one there is no endpoint. Events of the other mode, or of another account than STRIPE_ACCOUNT (where set), are refused.
+STRIPE_WEBHOOK_SECRETS = env.list("STRIPE_WEBHOOK_SECRETS", default=[])
+STRIPE_LIVEMODE = env.bool("STRIPE_LIVEMODE", default=False)
+STRIPE_ACCOUNT = env("STRIPE_ACCOUNT", default="")
 
 # --- screening ----------------------------------------------------------------------------------------------------------
 # Who is asked whether a party is on a list: the index in this process, or a yente server.
@@ -252,6 +259,8 @@ SPECTACULAR_SETTINGS = {
         "RequirementState": "payouts.compliance.states.RequirementState",
         "DocumentState": "payouts.compliance.states.DocumentState",
         "PersonKind": "payouts.compliance.models.PersonKind",
+        "DisputeStatus": "billing.disputes.states.DisputeStatus",
+        "DisputeWorkState": "billing.disputes.states.WorkState",
     },
 }
 
@@ -294,5 +303,6 @@ LOGGING = {
         "backoffice": {"level": env("LOG_LEVEL", default="INFO")},
         "payouts": {"level": env("LOG_LEVEL", default="INFO")},
         "fraud": {"level": env("LOG_LEVEL", default="INFO")},
+        "billing": {"level": env("LOG_LEVEL", default="INFO")},
     },
 }

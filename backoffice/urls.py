@@ -9,12 +9,14 @@ from backoffice.kit.api import docs
 from backoffice.kit.api.views import NotHere
 from backoffice.partners import api as partners
 from backoffice.staff import views as staff
+from billing.webhooks import door
 
 # Whose refusals a caller of the API can meet.
 API_ROOMS = (
     "backoffice.kit.api", "backoffice.kit.idempotency", "backoffice.kit.gates", "payouts.sellers.operations", "payouts.compliance.answering", "payouts.compliance.content",
     "payouts.compliance.documents", "payouts.compliance.persons", "payouts.compliance.numbers", "payouts.sellers.profile",
     "payouts.sellers.validation", "payouts.runs.building", "payouts.runs.booking", "payouts.runs.giving_back", "payouts.runs.planning",
+    "billing.disputes.working", "billing.disputes.evidence", "billing.disputes.submitting",
 )  # fmt: skip
 api: list[URLPattern | URLResolver] = [
     path("", include("payouts.api_urls")),
@@ -30,6 +32,7 @@ urlpatterns = [
     path("", include("backoffice.desk.urls")),
     path("admin/", admin.site.urls),
     path("staff/sign-in/<str:token>/", staff.sign_in, name="staff-sign-in"),
+    path("webhooks/stripe/", door.stripe),
     path("api/v1/", include(api)),
     path("api/docs/", docs.swagger),
     path("api/docs/errors/", docs.errors, {"rooms": API_ROOMS}),

@@ -2,3 +2,5 @@
 
 import billing.payments.invariants
 import billing.refunds.invariants  # noqa: F401
+import billing.disputes.invariants
+import billing.webhooks.invariants  # noqa: F401

@@ -4,3 +4,12 @@ from billing.customers.models import Customer  # noqa: F401
 from billing.gateways.models import FakeObject  # noqa: F401
 from billing.payments.models import Attempt, CardSetup, Payment  # noqa: F401
 from billing.refunds.models import Refund, RefundLimit  # noqa: F401
+from billing.disputes.models import (  # noqa: F401
+    Dispute,
+    DisputeMovement,
+    DisputePolicy,
+    DisputeSubmission,
+    EvidenceFile,
+    EvidencePack,
+)
+from billing.webhooks.models import HealerMark, InboundEvent, RefusedNotice  # noqa: F401

@@ -14,3 +14,4 @@ def _plug_payments() -> None:
 
     handlers.plug_in()
     applying.plug_in()
+    from billing.webhooks import appliers  # noqa: F401 - registers the appliers of disputes and early warnings

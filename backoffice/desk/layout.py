@@ -65,6 +65,15 @@ NAVIGATION: list[tuple[str, list[tuple[str, str, str, str]]]] = [
         ],
     ),
     (
+        "Disputes",
+        [
+            ("Disputes", "gavel", "admin:billing_dispute_changelist", "billing.view_dispute"),
+            ("Answers sent", "send", "admin:billing_disputesubmission_changelist", "billing.view_disputesubmission"),
+            ("Dispute policy", "tune", "admin:billing_disputepolicy_changelist", "billing.view_disputepolicy"),
+            ("Inbound events", "move_to_inbox", "admin:billing_inboundevent_changelist", "billing.view_inboundevent"),
+        ],
+    ),
+    (
         "Ledger",
         [
             ("Trial balance", "balance", "admin:payouts_account_trial_balance", "payouts.view_account"),

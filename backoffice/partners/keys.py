@@ -25,6 +25,8 @@ SCOPES = {
     "refunds:read": "read refunds",
     "refunds:write": "ask for refunds and take them back",
     "events:read": "read the event log",
+    "disputes:read": "read disputes and their evidence",
+    "disputes:write": "write evidence, submit it, and accept disputes",
 }
 SHOWN_CHARACTERS = 14
 # Long enough that a busy key costs one write a minute, short enough that "last used" means something.

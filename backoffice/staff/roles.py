@@ -49,6 +49,13 @@ ACTS: dict[str, tuple[str, str, str]] = {
     "release_short_refund": ("billing", "refund", "Can let a refund go although its seller's balance is short"),
     "propose_refund_limit": ("billing", "refundlimit", "Can propose the limit of refunds by one person"),
     "approve_refund_limit": ("billing", "refundlimit", "Can approve the limit of refunds by one person"),
+    "work_disputes": ("billing", "dispute", "Can work on disputes and write their evidence"),
+    "submit_disputes": ("billing", "dispute", "Can send the evidence of a dispute"),
+    "accept_disputes": ("billing", "dispute", "Can accept disputes and refund early warnings"),
+    "propose_dispute_policy": ("billing", "disputepolicy", "Can propose a dispute policy"),
+    "approve_dispute_policy": ("billing", "disputepolicy", "Can approve a dispute policy"),
+    "replay_events": ("billing", "inboundevent", "Can have inbound events processed again"),
+    "open_event_bodies": ("billing", "inboundevent", "Can open the bodies of inbound events"),
     "check_books": ("backoffice", "bookscheck", "Can check the books now"),
     "deliver_events": ("backoffice", "event", "Can have events delivered again that were given up"),
     "manage_keys": ("backoffice", "apikey", "Can make and revoke API keys"),
@@ -177,6 +184,18 @@ ROLES["lead"] |= _MONEY_IN | _acts(
 ROLES["support"] |= _views("billing", ["payment", "refund"])
 ROLES["risk"] |= _views("billing", ["payment", "refund"])
 ROLES["auditor"] |= _MONEY_IN
+# Disputes, and the events of the card provider. Evidence names buyers: for those who work on it and those who audit.
+_DISPUTES = ["dispute", "disputemovement", "disputesubmission", "disputepolicy"]
+_EVIDENCE = ["evidencepack", "evidencefile"]
+_INBOUND = ["inboundevent", "refusednotice", "healermark"]
+ROLES["finance"] |= _views("billing", [*_DISPUTES, *_EVIDENCE, *_INBOUND])
+ROLES["finance"] |= _acts("work_disputes", "submit_disputes", "propose_dispute_policy", "replay_events")
+ROLES["lead"] |= _views("billing", [*_DISPUTES, *_EVIDENCE, *_INBOUND])
+ROLES["lead"] |= _acts("work_disputes", "submit_disputes", "accept_disputes", "propose_dispute_policy", "approve_dispute_policy")
+ROLES["lead"] |= _acts("replay_events", "open_event_bodies")
+ROLES["risk"] |= _views("billing", [*_DISPUTES, *_EVIDENCE]) | _acts("work_disputes")
+ROLES["support"] |= _views("billing", ["dispute"])
+ROLES["auditor"] |= _views("billing", [*_DISPUTES, *_EVIDENCE, *_INBOUND])
 
 
 def write_roles(apps: Any = live_apps) -> None:

@@ -70,6 +70,9 @@ _ALL = [
     _t("card_captured", "psp.clearing", "receivable.invoice", "suspense"),
     _t("card_refunded", "psp.clearing", "receivable.invoice", "suspense"),
     _t("claim_refunded_to_balance", "receivable.invoice", "seller.available", "receivable.seller_debt"),
+    _t("dispute_withdrawn", "psp.clearing", "receivable.dispute", "expense.dispute"),
+    _t("dispute_reinstated", "psp.clearing", "receivable.dispute", "expense.dispute"),
+    _t("dispute_lost", "psp.clearing", "receivable.dispute", "expense.dispute"),
     Template("reversal", frozenset()),  # takes the codes of what it reverses
 ]
 TEMPLATES: dict[str, Template] = {template.name: template for template in _ALL}
@@ -161,6 +164,32 @@ def claim_refunded_to_balance(
         Leg("receivable.seller_debt", seller_id, "", currency, -debt_minor),
     ]
     return non_zero(legs)
+def dispute_moved(
+    *, dispute: str, currency: str, amount_minor: int, fee_minor: int, net_minor: int, provider: str = "psp"
+) -> list[Leg]:
+    """Return the legs of a dispute's balance transaction, signed from our view: funds taken are negative, net = amount − fee.
+
+    What is taken is owed to us until the dispute ends; the provider's fee (or its return, negative) is ours.
+    """
+    if net_minor != amount_minor - fee_minor:
+        raise ValueError("The net of a dispute's movement is not its amount less its fee.")
+    return non_zero(
+        [
+            Leg("psp.clearing", 0, provider, currency, net_minor),
+            Leg("receivable.dispute", 0, dispute, currency, -amount_minor),
+            platform("expense.dispute", currency, fee_minor),
+        ]
+    )
+
+
+def dispute_lost(*, dispute: str, currency: str, amount_minor: int, charged_to_seller: bool, provider: str = "psp") -> list[Leg]:
+    """Return the legs that end the claim of a lost dispute: against the chargeback the seller was charged with, or at our own expense."""
+    debit = (
+        Leg("psp.clearing", 0, provider, currency, amount_minor)
+        if charged_to_seller
+        else platform("expense.dispute", currency, amount_minor)
+    )
+    return move("dispute_lost", debit=debit, credit=Leg("receivable.dispute", 0, dispute, currency, -amount_minor))
 
 
 def non_zero(legs: Sequence[Leg]) -> list[Leg]:

@@ -9,9 +9,12 @@ def write_what_is_missing() -> None:
     from django.contrib.auth.models import Group
 
     from billing.refunds.models import RefundLimit
+    from billing.disputes.models import DisputePolicy
     from fraud.screening.models import ScreeningPolicy
     from payouts.sellers.models import MinimumPayout
 
+    if not DisputePolicy.objects.exists():
+        importlib.import_module("billing.migrations.0041_dispute_rules").write(apps, None)
     if not Group.objects.exists():
         from backoffice.staff.roles import write_roles
 

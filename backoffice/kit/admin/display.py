@@ -37,6 +37,10 @@ _TONE_OF_STATE = {
     "busy": "pending in_transit sending sent submitted running handed_over due pending_verification validation_asked",
 }
 _TONE: dict[str, str] = {state: tone for tone, states in _TONE_OF_STATE.items() for state in states.split()}
+# Disputes and inbound events.
+_TONE |= dict.fromkeys("won processed prevented".split(), "good") | dict.fromkeys("lost".split(), "bad")
+_TONE |= dict.fromkeys("needs_response warning_needs_response appeal_needs_response early_warning triage retry".split(), "warn")
+_TONE |= dict.fromkeys("under_review warning_under_review appeal_under_review processing sending asked".split(), "busy")
 
 
 def money(amount_minor: int | None, currency: str, *, signed: bool = False) -> str | SafeString:
