@@ -46,7 +46,7 @@ def values_of(asked: Asked, names: frozenset[str], *, at: datetime) -> Values:
     values = Values()
     sources: dict[str, Callable[[], dict[str, Any]]] = {
         "event": lambda: of_event(asked.event),
-        "events": lambda: velocity(asked.event, names, known_at=at),
+        "events": lambda: velocity(asked.event, names),
         "history": lambda: _history(asked, names, at),
         "links": lambda: _links(asked, names, at),
         "lists": lambda: {f"list.{kind}": said for kind, said in asked.listed.items()},

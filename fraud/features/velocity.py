@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from datetime import UTC, datetime
+from datetime import UTC
 from typing import Any
 
 from django.db import connection
@@ -25,7 +25,7 @@ def _statement(names: frozenset[str], subjects: frozenset[str]) -> tuple[str, tu
         counted = [ask for ask in asks if ask.subject == subject and ask.what not in ("labels", "fraud_rate")]
         told = [ask for ask in asks if ask.subject == subject and ask.what in ("labels", "fraud_rate")]
         for mine, table, time, where in (
-            (counted, "fraud_fraudevent", "at", " AND e.kind = 'sale' AND e.known_at <= %(known_at)s"),
+            (counted, "fraud_fraudevent", "at", " AND e.kind = 'sale' AND e.id <= %(upto)s"),
             (told, "fraud_fraudlabel", "known_at", ""),
         ):
             if not mine:
@@ -67,15 +67,18 @@ def _aggregate(ask: Ask, time: str) -> str:
             return f"coalesce(max(e.amount_minor) FILTER (WHERE {_MONEY} AND {window}), 0)"
 
 
-def velocity(event: FraudEvent, names: frozenset[str], *, known_at: datetime) -> dict[str, Any]:
-    """Return the velocity features among `names` as of an event, with what was known at `known_at`; missing ones are left out."""
+def velocity(event: FraudEvent, names: frozenset[str]) -> dict[str, Any]:
+    """Return the velocity features among `names` as of an event, with the events that came before it; missing ones are left out.
+
+    What was known is told by the order of arrival, which is that of the ids: a sale that is told late counts for those that come after it.
+    """
     subjects = frozenset(subject for subject in SUBJECTS if getattr(event, subject))
     sql, wanted = _statement(names, subjects)
     if not sql:
         return {}
     facts = {subject: getattr(event, subject) for subject in subjects}
     with connection.cursor() as cursor:
-        cursor.execute(sql, facts | {"at": event.at.astimezone(UTC), "known_at": known_at, "currency": event.currency})
+        cursor.execute(sql, facts | {"at": event.at.astimezone(UTC), "upto": event.pk, "currency": event.currency})
         row = cursor.fetchone()
     known = features()
     return {

@@ -231,19 +231,15 @@ def _value(one: _Subject, ask: Ask, length: int, event: Seen) -> Any:
     return tops[0][1] if tops else 0
 
 
-def stream(
-    events: Iterable[Seen], labels: Sequence[Label], wanted: Iterable[Feature], known: Sequence[int] | None = None
-) -> Iterator[dict[str, Any]]:
-    """Yield the features of each event, in the order given; `labels` sorted by the time they became known.
+def stream(events: Iterable[Seen], labels: Iterable[Label], wanted: Iterable[Feature]) -> Iterator[dict[str, Any]]:
+    """Yield the features of each event, in the order of arrival given.
 
-    A label counts for an event once it was known at that event's time. `known` says when each event became known, where not at its own time.
+    Labels may be told at once: a window counts those that became known inside it, so none is seen before its time.
     """
-    engine, place = WindowEngine(wanted), 0
-    for number, event in enumerate(events):
-        now = max(event.at, known[number]) if known is not None else event.at
-        while place < len(labels) and labels[place].known_at <= now:
-            engine.learn(labels[place])
-            place += 1
+    engine = WindowEngine(wanted)
+    for label in sorted(labels):
+        engine.learn(label)
+    for event in events:
         engine.add(event)
         yield engine.values(event)
 
