@@ -11,3 +11,8 @@ from fraud.screening.models import (  # noqa: F401
     ScreeningPass,
     ScreeningPolicy,
 )
+
+from fraud.features.models import Feed, FraudEvent, FraudLabel  # noqa: E402, F401
+from fraud.lists.models import ListedValue, ListsVersion  # noqa: E402, F401
+from fraud.rules.models import Rule, RuleSet, RuleVersion  # noqa: E402, F401
+from fraud.decisions.models import Backtest, Decision, DecisionReview, Replay, RuleHit  # noqa: E402, F401, I001

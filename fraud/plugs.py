@@ -13,3 +13,10 @@ def plug_in() -> None:
         screen=lambda **party: operations.screen_party(**party).state,
         hits=queries.hits_of,
     )
+
+    from fraud.decisions import gates
+    from fraud.features import consuming as feed
+    from fraud.rules import checks  # noqa: F401 - registers the check of the rules' features
+
+    feed.plug_in()
+    gates.plug_in()

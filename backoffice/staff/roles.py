@@ -56,6 +56,11 @@ ACTS: dict[str, tuple[str, str, str]] = {
     "approve_dispute_policy": ("billing", "disputepolicy", "Can approve a dispute policy"),
     "replay_events": ("billing", "inboundevent", "Can have inbound events processed again"),
     "open_event_bodies": ("billing", "inboundevent", "Can open the bodies of inbound events"),
+    "write_rules": ("fraud", "ruleversion", "Can write rules, try them, and stop and retire them"),
+    "approve_rules": ("fraud", "ruleversion", "Can approve rules and put them live"),
+    "change_lists": ("fraud", "listedvalue", "Can put values on the fraud lists and take them off"),
+    "approve_lists": ("fraud", "listedvalue", "Can approve values on the allowed list"),
+    "judge_decisions": ("fraud", "decisionreview", "Can judge decisions that wait for a person"),
     "check_books": ("backoffice", "bookscheck", "Can check the books now"),
     "deliver_events": ("backoffice", "event", "Can have events delivered again that were given up"),
     "manage_keys": ("backoffice", "apikey", "Can make and revoke API keys"),
@@ -78,6 +83,10 @@ _SCREENING = [
     "hit",
     "clearance",
     "screeningpass",
+]
+_DECISIONS = [
+    *["fraudevent", "fraudlabel", "rule", "ruleversion", "ruleset", "rulehit", "listedvalue", "listsversion"],
+    *["decision", "decisionreview", "replay", "backtest"],
 ]
 _AROUND = ["partner", "apikey", "event", "approval", "statechange", "bookscheck", "jobrun"]
 _ALL_PAYOUTS = [*_LEDGER, *_SELLERS, *_EARNINGS, *_PAYOUTS]
@@ -173,6 +182,12 @@ ROLES: dict[str, set[str]] = {
     | _views("backoffice", ["statechange"]),
     "auditor": _EVERYTHING | _SCREENS | _views("payouts", _REVIEWS) | _AUDIT | _STAFF | _acts("export_rows"),
 }
+
+# Decisions of fraud: risk makes and judges, a lead approves (and stands in); who audits sees all of it.
+for _role in ("risk", "lead", "auditor", "compliance", "finance"):
+    ROLES[_role] |= _views("fraud", _DECISIONS)
+ROLES["risk"] |= _acts("write_rules", "change_lists", "judge_decisions")
+ROLES["lead"] |= _acts("write_rules", "approve_rules", "change_lists", "approve_lists", "judge_decisions")
 
 
 _MONEY_IN = _views("billing", ["payment", "attempt", "cardsetup", "refund", "refundlimit"])

@@ -91,7 +91,7 @@ def stops_for(payout_ids: Sequence[int], *, at: datetime) -> dict[int, Stop]:
     with connection.cursor() as cursor:
         cursor.execute(_OWN_SQL, {"payouts": list(payout_ids), "at": at})
         found = {payout_id: Stop(_OWN[code][0], code, _OWN[code][1]) for payout_id, code in cursor.fetchall()}
-    if before_payout.checks:
+    if before_payout.is_needed():
         left = [payout_id for payout_id in payout_ids if payout_id not in found]
         for start in range(0, len(left), _ASK_AT_ONCE):
             chunk = Payout.objects.select_related("seller", "payee_account").filter(pk__in=left[start : start + _ASK_AT_ONCE])

@@ -1,0 +1,159 @@
+"""Decisions, the reviews they ask for, replays, and back-tests."""
+
+from django.db import models
+from django.db.models import Q
+
+from backoffice.kit.ids import PublicIdField
+from fraud.decisions.states import BacktestState, ReviewState
+from fraud.features.models import FraudEvent, Point
+from fraud.rules.models import RuleSet, RuleVersion
+
+
+class Outcome(models.TextChoices):
+    ALLOW = "allow", "allow"
+    REVIEW = "review", "review"
+    HOLD = "hold", "hold"
+    BLOCK = "block", "block"
+
+
+class Because(models.TextChoices):
+    """Which step of the precedence said the outcome."""
+
+    NOTHING = "nothing", "nothing spoke against it"
+    ABSOLUTE = "absolute_block", "an absolute block"
+    OVERRIDE = "override", "somebody allowed it, for a time"
+    BLOCK = "block", "a block"
+    RULE = "rule", "a rule"
+    WATCHED = "watched", "a watched value"
+    SCORE = "score", "the score"
+    UNKNOWN = "unknown", "a rule could not be answered"
+
+
+class Decision(models.Model):
+    """One answer, with everything it was made from; never changed, so that it can be made again and compared."""
+
+    public_id = PublicIdField(prefix="dec")
+    point = models.CharField(max_length=14, choices=Point.choices)
+    key = models.CharField(max_length=250, db_collation="C")
+    event = models.ForeignKey(FraudEvent, on_delete=models.PROTECT, related_name="decisions")
+    subject = models.CharField(max_length=170, db_collation="C")
+    seller = models.CharField(max_length=170, blank=True, db_collation="C")
+    partner_id = models.BigIntegerField(null=True)
+    amount_minor = models.BigIntegerField()
+    currency = models.CharField(max_length=3, blank=True)
+    outcome = models.CharField(max_length=6, choices=Outcome.choices)
+    because = models.CharField(max_length=14, choices=Because.choices)
+    code = models.CharField(max_length=40, blank=True)
+    operator_text = models.TextField(blank=True)
+    seller_text = models.TextField(blank=True)
+    review_on = models.DateField(null=True)
+    score = models.IntegerField(default=0)
+    rule_set = models.ForeignKey(RuleSet, on_delete=models.PROTECT, related_name="+")
+    policy_version = models.CharField(max_length=16)
+    catalogue_version = models.CharField(max_length=16)
+    lists_version = models.BigIntegerField()
+    features = models.JSONField()
+    missing = models.JSONField(default=dict)
+    conditions = models.JSONField(default=list)
+    results = models.JSONField()
+    duration_us = models.PositiveIntegerField()
+    durations = models.JSONField(default=dict)
+    actor = models.CharField(max_length=80)
+    decided_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["point", "key"], name="decision_once_a_key")]
+        indexes = [
+            models.Index(fields=["subject", "-id"], name="decision_subject"),
+            models.Index(fields=["seller", "-id"], name="decision_seller"),
+            models.Index(fields=["partner_id", "-id"], name="decision_partner"),
+            models.Index(fields=["point", "decided_at"], name="decision_point"),
+            models.Index(fields=["outcome", "-id"], name="decision_outcome", condition=~Q(outcome="allow")),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_outcome_display()}: {self.get_point_display()} {self.subject}"
+
+
+class RuleHit(models.Model):
+    """That a version hit, or could not be answered, in one decision; what it did otherwise is counted from the decisions. Appended only."""
+
+    version = models.ForeignKey(RuleVersion, on_delete=models.PROTECT, db_index=False, related_name="+")
+    decision = models.ForeignKey(Decision, on_delete=models.PROTECT, related_name="+")
+    is_hit = models.BooleanField()
+    counted = models.BooleanField(help_text="Whether it was live, or in the shadow.")
+    at = models.DateTimeField()
+
+    class Meta:
+        indexes = [models.Index(fields=["version", "at"], name="rule_hit_version")]
+
+    def __str__(self) -> str:
+        return f"{self.version_id} in {self.decision_id}"
+
+
+class DecisionReview(models.Model):
+    """That a decision waits for a person, and what the person said. An allowed one lets the same subject pass until `allowed_until`."""
+
+    public_id = PublicIdField(prefix="drv")
+    decision = models.OneToOneField(Decision, on_delete=models.PROTECT, related_name="review")
+    point = models.CharField(max_length=14, choices=Point.choices)
+    subject = models.CharField(max_length=170, db_collation="C")
+    seller = models.CharField(max_length=170, blank=True, db_collation="C")
+    outcome = models.CharField(max_length=6, choices=Outcome.choices)
+    state = models.CharField(max_length=8, choices=ReviewState.choices, default=ReviewState.OPEN)
+    opened_at = models.DateTimeField()
+    due_on = models.DateField()
+    judged_by = models.CharField(max_length=80, blank=True)
+    judged_at = models.DateTimeField(null=True)
+    allowed_until = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["point", "subject"], condition=Q(state="open"), name="one_open_review"),
+            models.CheckConstraint(
+                condition=Q(state="open") | (~Q(judged_by="") & Q(judged_at__isnull=False)), name="judged_by_somebody"
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["opened_at"], name="review_open", condition=Q(state="open")),
+            models.Index(fields=["point", "subject", "-id"], name="review_subject"),
+            models.Index(fields=["seller"], name="review_seller_open", condition=Q(state="open")),
+        ]
+
+    def __str__(self) -> str:
+        return f"review of {self.decision_id}"
+
+
+class Replay(models.Model):
+    """One sample of decisions made again: all must come out the same."""
+
+    at = models.DateTimeField()
+    sampled = models.PositiveIntegerField()
+    agreed = models.PositiveIntegerField()
+    differing = models.JSONField(default=list)
+
+    def __str__(self) -> str:
+        return f"{self.agreed} of {self.sampled}"
+
+
+class Backtest(models.Model):
+    """One trial of a rule's version on our own history, with how far it is and what it found."""
+
+    public_id = PublicIdField(prefix="bkt")
+    version = models.ForeignKey(RuleVersion, on_delete=models.PROTECT, related_name="backtests")
+    from_at = models.DateTimeField()
+    to_at = models.DateTimeField()
+    state = models.CharField(max_length=8, choices=BacktestState.choices, default=BacktestState.QUEUED)
+    done = models.BigIntegerField(default=0)
+    total = models.BigIntegerField(default=0)
+    answer = models.JSONField(default=dict)
+    error = models.TextField(blank=True)
+    actor = models.CharField(max_length=80)
+    asked_at = models.DateTimeField()
+    beat_at = models.DateTimeField(null=True)
+
+    class Meta:
+        indexes = [models.Index(fields=["id"], name="backtest_waiting", condition=Q(state__in=["queued", "running"]))]
+
+    def __str__(self) -> str:
+        return f"back-test of {self.version}"

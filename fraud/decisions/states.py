@@ -1,0 +1,36 @@
+"""States of reviews and back-tests."""
+
+from django.db import models
+
+from backoffice.kit.states import machine
+
+
+class ReviewState(models.TextChoices):
+    OPEN = "open", "to be judged"
+    ALLOWED = "allowed", "allowed by a person"
+    UPHELD = "upheld", "upheld by a person"
+
+
+class BacktestState(models.TextChoices):
+    QUEUED = "queued", "queued"
+    RUNNING = "running", "running"
+    DONE = "done", "done"
+    FAILED = "failed", "failed"
+
+
+R = ReviewState
+REVIEW = machine(
+    "decision_review",
+    "fraud_decisionreview",
+    ReviewState,
+    {"": [R.OPEN], R.OPEN: [R.ALLOWED, R.UPHELD]},
+    column="state",
+)
+B = BacktestState
+BACKTEST = machine(
+    "backtest",
+    "fraud_backtest",
+    BacktestState,
+    {"": [B.QUEUED], B.QUEUED: [B.RUNNING], B.RUNNING: [B.DONE, B.FAILED, B.QUEUED]},
+    column="state",
+)

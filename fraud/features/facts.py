@@ -1,0 +1,177 @@
+"""Everything else a rule may look at: the event itself, the seller's past, who it is linked to, lists and screening.
+
+Each source is one statement in a savepoint of its own: what cannot be read is missing, and a rule that needs it is unknown, never clean.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from django.db import Error, connection, transaction
+
+from fraud.features.catalogue import features, of_source
+from fraud.features.models import FraudEvent
+from fraud.features.velocity import velocity
+from fraud.screening.queries import standing
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Values:
+    """Features as of a moment: `known` by name, `missing` with why, and how long each source took in microseconds."""
+
+    known: dict[str, Any] = field(default_factory=dict)
+    missing: dict[str, str] = field(default_factory=dict)
+    durations: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What is asked about: the event, what is listed of its subjects, and the rows of payouts behind it where there are any."""
+
+    event: FraudEvent
+    listed: Mapping[str, str]
+    seller_id: int | None = None
+    payee_id: int | None = None
+
+
+def values_of(asked: Asked, names: frozenset[str], *, at: datetime) -> Values:
+    """Return the features among `names` as of an event, with what is known at `at`."""
+    values = Values()
+    sources: dict[str, Callable[[], dict[str, Any]]] = {
+        "event": lambda: of_event(asked.event),
+        "events": lambda: velocity(asked.event, names),
+        "history": lambda: _history(asked, names, at),
+        "links": lambda: _links(asked, names, at),
+        "lists": lambda: {f"list.{kind}": said for kind, said in asked.listed.items()},
+        "screening": lambda: {"seller.screening": standing(asked.event.seller)} if asked.seller_id else {},
+    }
+    for source, read in sources.items():
+        wanted = [one.name for one in of_source(names, source)]
+        if not wanted:
+            continue
+        started = time.perf_counter()
+        try:
+            with transaction.atomic():
+                found = read()
+        except Error:
+            logger.exception("features: the source %s could not be read", source)
+            values.missing.update(dict.fromkeys(wanted, "the source could not be read"))
+        else:
+            values.known.update({name: found[name] for name in wanted if found.get(name) is not None})
+            values.missing.update({name: "nothing is known of it here" for name in wanted if found.get(name) is None})
+        values.durations[source] = int((time.perf_counter() - started) * 1_000_000)
+    values.missing.update({name: "no such feature" for name in names - features().keys()})
+    return values
+
+
+def of_event(event: FraudEvent) -> dict[str, Any]:
+    at = event.at.astimezone(UTC)
+    return {
+        "event.kind": event.kind,
+        "event.amount_minor": event.amount_minor if event.currency else None,
+        "amount_minor": event.amount_minor if event.currency else None,
+        "event.currency": event.currency or None,
+        "currency": event.currency or None,
+        "event.country": event.country or None,
+        "event.hour": at.hour,
+        "event.weekday": at.isoweekday(),
+    }
+
+
+_HISTORY_SQL = """
+SELECT s.country, s.entity_type, s.status, t.code, floor(extract(epoch FROM %(at)s - s.created_at) / 86400)::int AS age,
+       {paid} AS paid, {returned} AS returned, {sales} AS sales, {refunds} AS refunds, {chargebacks} AS chargebacks,
+       floor(extract(epoch FROM %(at)s - a.created_at) / 3600)::int AS payee_age, {changes} AS changes, a.version = 1 AS first, a.name_check, a.country AS payee_country
+  FROM payouts_seller s JOIN payouts_tier t ON t.id = s.tier_id LEFT JOIN payouts_payeeaccount a ON a.id = %(payee)s
+ WHERE s.id = %(seller)s"""
+_EARNED = """(SELECT count(*) FROM payouts_earning e WHERE e.seller_id = s.id AND e.occurred_at <= %(at)s AND e.occurred_at > %(since)s AND e.kind = '{kind}')"""
+_PAID = """(SELECT count(*) FROM payouts_payout p WHERE p.seller_id = s.id AND p.status {states})"""
+_CHANGES = """(SELECT count(*) FROM payouts_payeeaccount c WHERE c.seller_id = s.id AND c.currency = a.currency AND c.created_at > %(month)s AND c.created_at <= %(at)s)"""
+
+
+def _history(asked: Asked, names: frozenset[str], at: datetime) -> dict[str, Any]:
+    if asked.seller_id is None:
+        return {}
+
+    def when(wanted: str | tuple[str, ...], sql: str) -> str:
+        needed = (wanted,) if isinstance(wanted, str) else wanted
+        return sql if names & set(needed) else "NULL::bigint"
+
+    rates = ("seller.refund_rate_90d", "seller.chargeback_rate_90d")
+    sql = _HISTORY_SQL.format(
+        paid=when("seller.payouts_paid", _PAID.format(states="= 'paid'")),
+        returned=when("seller.payouts_returned", _PAID.format(states="IN ('returned', 'rejected')")),
+        sales=when(("seller.sales_90d", *rates), _EARNED.format(kind="sale")),
+        refunds=when(rates[0], _EARNED.format(kind="refund")),
+        chargebacks=when(rates[1], _EARNED.format(kind="chargeback")),
+        changes=when("payee.changes_30d", _CHANGES),
+    )
+    facts = {
+        "seller": asked.seller_id,
+        "payee": asked.payee_id,
+        "at": at,
+        "since": at - timedelta(days=90),
+        "month": at - timedelta(days=30),
+    }
+    row = _row(sql, facts)
+    if row is None:
+        return {}
+    country, entity, status, tier, age, paid, returned, sales, refunds, chargebacks, payee_age, changes, first, check, where = row
+    found = {
+        "seller.country": country, "seller.entity_type": entity, "seller.status": status, "seller.tier": tier, "seller.age_days": max(age, 0),
+        "seller.payouts_paid": paid, "seller.payouts_returned": returned, "seller.sales_90d": sales,
+        rates[0]: _rate(refunds, sales), rates[1]: _rate(chargebacks, sales),
+    }  # fmt: skip
+    if asked.payee_id is not None and payee_age is not None:
+        found |= {"payee.age_hours": max(payee_age, 0), "payee.changes_30d": changes, "payee.is_first": first,
+                  "payee.name_check": check, "payee.country": where}  # fmt: skip
+    return found
+
+
+def _rate(part: int | None, whole: int | None) -> float | None:
+    if part is None or whole is None:
+        return None
+    return part / whole if whole else 0.0
+
+
+_LINK_SQL = {
+    "link.sellers_on_bank_account": """SELECT count(DISTINCT o.seller_id) FROM payouts_payeeaccount m
+        JOIN payouts_payeeaccount o ON o.number_index = m.number_index AND o.seller_id <> m.seller_id WHERE m.seller_id = %(seller)s""",
+    "link.blocked_sellers": """SELECT count(DISTINCT o.seller_id) FROM payouts_payeeaccount m
+        JOIN payouts_payeeaccount o ON o.number_index = m.number_index AND o.seller_id <> m.seller_id
+        JOIN payouts_seller b ON b.id = o.seller_id AND b.status = 'blocked' WHERE m.seller_id = %(seller)s""",
+    "link.sellers_with_person": """SELECT count(DISTINCT o.seller_id) FROM payouts_person m
+        JOIN payouts_person o ON o.name_index = m.name_index AND o.seller_id <> m.seller_id WHERE m.seller_id = %(seller)s AND m.name_index <> ''""",
+    "link.sellers_with_phone": """SELECT count(DISTINCT o.seller_id) FROM payouts_person m
+        JOIN payouts_person o ON o.phone_index = m.phone_index AND o.seller_id <> m.seller_id WHERE m.seller_id = %(seller)s AND m.phone_index <> ''""",
+    "link.sellers_at_address": """SELECT count(DISTINCT o.seller_id) FROM payouts_person m
+        JOIN payouts_person o ON o.address_index = m.address_index AND o.seller_id <> m.seller_id WHERE m.seller_id = %(seller)s AND m.address_index <> ''""",
+}
+_DEVICE_SQL = """SELECT count(DISTINCT e.seller) FROM fraud_fraudevent e WHERE e.kind = 'sale' AND e.device = %(device)s AND e.device <> ''
+    AND e.at > %(month)s AND e.at <= %(at)s AND e.seller <> %(name)s AND e.seller <> ''"""
+
+
+def _links(asked: Asked, names: frozenset[str], at: datetime) -> dict[str, Any]:
+    wanted = {name: sql for name, sql in _LINK_SQL.items() if name in names and asked.seller_id is not None}
+    if "link.sellers_on_device" in names and asked.event.device:
+        wanted["link.sellers_on_device"] = _DEVICE_SQL
+    if not wanted:
+        return {}
+    sql = "SELECT " + ", ".join(f"({one})" for one in wanted.values())
+    facts = {"seller": asked.seller_id, "device": asked.event.device, "name": asked.event.seller, "at": at, "month": at - timedelta(days=30)}
+    row = _row(sql, facts)
+    return dict(zip(wanted, row, strict=True)) if row else {}
+
+
+def _row(sql: str, facts: dict[str, Any]) -> tuple[Any, ...] | None:
+    with connection.cursor() as cursor:
+        cursor.execute(sql, facts)
+        found = cursor.fetchone()
+    return tuple(found) if found else None
