@@ -145,6 +145,8 @@ def _look_after_payments(at: datetime) -> Any:
     from billing.refunds.operations import release_queued
 
     return {"payments": look_after_payments(at=at), "refunds": look_after_refunds(at=at), "released": release_queued(at=at)}
+
+
 def _process_notices(at: datetime) -> Any:
     from billing.webhooks.operations import work
 

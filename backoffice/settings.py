@@ -176,7 +176,6 @@ BANK_FILE_MAX_BYTES = env.int("BANK_FILE_MAX_BYTES", default=50 * 1024 * 1024)
 # --- payment gateways ---------------------------------------------------------------------------------------------------
 # Without a key of Stripe's, cards are charged by the fake, and the desk says so.
 STRIPE_SECRET_KEY = env("STRIPE_SECRET_KEY", default="")
-STRIPE_WEBHOOK_SECRETS = env.list("STRIPE_WEBHOOK_SECRETS", default=[])
 STRIPE_API_BASE = env("STRIPE_API_BASE", default="")
 STRIPE_READ_SECONDS = env.float("STRIPE_READ_SECONDS", default=20.0)
 CARD_GATEWAY = env("CARD_GATEWAY", default="")

@@ -1,6 +1,6 @@
 """Index of the truths of this wing; importing it registers them."""
 
-import billing.payments.invariants
-import billing.refunds.invariants  # noqa: F401
 import billing.disputes.invariants
+import billing.payments.invariants
+import billing.refunds.invariants
 import billing.webhooks.invariants  # noqa: F401

@@ -1,9 +1,6 @@
 """Index of the models of this wing; each stands in its room, all keep the label `billing`."""
 
 from billing.customers.models import Customer  # noqa: F401
-from billing.gateways.models import FakeObject  # noqa: F401
-from billing.payments.models import Attempt, CardSetup, Payment  # noqa: F401
-from billing.refunds.models import Refund, RefundLimit  # noqa: F401
 from billing.disputes.models import (  # noqa: F401
     Dispute,
     DisputeMovement,
@@ -12,4 +9,7 @@ from billing.disputes.models import (  # noqa: F401
     EvidenceFile,
     EvidencePack,
 )
+from billing.gateways.models import FakeObject  # noqa: F401
+from billing.payments.models import Attempt, CardSetup, Payment  # noqa: F401
+from billing.refunds.models import Refund, RefundLimit  # noqa: F401
 from billing.webhooks.models import HealerMark, InboundEvent, RefusedNotice  # noqa: F401

@@ -6,6 +6,7 @@ def plug_in() -> None:
     from billing import invariants  # noqa: F401 - registers the truths
 
     _plug_payments()
+    from billing.webhooks import appliers  # noqa: F401 - registers the appliers of disputes and early warnings
 
 
 def _plug_payments() -> None:
@@ -14,4 +15,3 @@ def _plug_payments() -> None:
 
     handlers.plug_in()
     applying.plug_in()
-    from billing.webhooks import appliers  # noqa: F401 - registers the appliers of disputes and early warnings

@@ -11,7 +11,7 @@ import backoffice.kit.ids
 class Migration(migrations.Migration):
     dependencies = [
         ("backoffice", "0020_roles_of_compliance"),
-        ("billing", "0001_customers"),
+        ("billing", "0031_payment_rules"),
         ("payouts", "0022_risk_and_bytes"),
     ]
 

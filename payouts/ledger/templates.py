@@ -164,6 +164,8 @@ def claim_refunded_to_balance(
         Leg("receivable.seller_debt", seller_id, "", currency, -debt_minor),
     ]
     return non_zero(legs)
+
+
 def dispute_moved(
     *, dispute: str, currency: str, amount_minor: int, fee_minor: int, net_minor: int, provider: str = "psp"
 ) -> list[Leg]:

@@ -8,8 +8,8 @@ def write_what_is_missing() -> None:
     from django.apps import apps
     from django.contrib.auth.models import Group
 
-    from billing.refunds.models import RefundLimit
     from billing.disputes.models import DisputePolicy
+    from billing.refunds.models import RefundLimit
     from fraud.screening.models import ScreeningPolicy
     from payouts.sellers.models import MinimumPayout
 
