@@ -133,6 +133,12 @@ def _screen(at: datetime) -> Any:
     return work(at=at, seconds=25)
 
 
+def _watch_screening_server(at: datetime) -> Any:
+    from fraud.screening.operations import watch_server
+
+    return watch_server(at=at)
+
+
 def _check_books(at: datetime) -> Any:
     from backoffice.desk.operations import check_books_now
 
@@ -183,6 +189,13 @@ TIMETABLE: dict[str, Job] = {
             "files",
             "End old clearances, take new list versions over the parties, screen who is due.",
             _screen,
+        ),
+        Job(
+            "screening.watch_server",
+            600,
+            "files",
+            "Ask a screening server what its lists are at, and screen again when they moved on.",
+            _watch_screening_server,
         ),
         Job("books.check", 3600, "files", "Prove the books.", _check_books),
         Job("rows.forget", 86_400, "default", "Forget idempotency keys and skips of runs past their age.", _forget),

@@ -10,4 +10,5 @@ from fraud.screening.models import (  # noqa: F401
     ScreeningList,
     ScreeningPass,
     ScreeningPolicy,
+    ServerEdition,
 )
