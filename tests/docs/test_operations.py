@@ -28,7 +28,9 @@ def names_read() -> set[str]:
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.Constant):
                 called = ast.unparse(node.func)
-                if called == "env.db_url" or re.fullmatch(r"env(\.(bool|int|float|str|list|dict|json))?|os\.environ\.get", called):
+                if called == "env.db_url" or re.fullmatch(
+                    r"env(\.(bool|int|float|str|list|dict|json))?|os\.environ\.get", called
+                ):
                     found.add(str(node.args[0].value))
     for path in (ROOT / "scripts").iterdir():
         found |= set(re.findall(r"\$\{([A-Z_]+):?-", path.read_text()))
