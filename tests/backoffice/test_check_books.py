@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.core.management import call_command
 from django.db import connection
 
@@ -490,6 +491,25 @@ def a_due_party_leaves_the_queue(_: Books) -> None:
 def a_party_was_never_compared_with_the_version_in_use(_: Books) -> None:
     screened()
     spoil("UPDATE fraud_party SET covers = '{}' WHERE state = 'clean'")
+
+
+@corrupts("server_answers_are_fresh")
+def an_answer_of_an_older_server_stays(_: Books) -> None:
+    screened()
+    spoil(
+        f"""INSERT INTO fraud_serveredition (dataset, number, edition, since_at, seen_at, made_due, done_at)
+            VALUES ('{settings.YENTE_DATASET}', 2, 'planted', now(), now(), 0, now())""",
+        """UPDATE fraud_party SET covers = covers || '{"yente": 1}' WHERE id = (SELECT min(id) FROM fraud_party WHERE state = 'clean')""",
+    )
+
+
+@corrupts("erased_parties_are_empty")
+def an_erased_party_can_still_be_compared(_: Books) -> None:
+    screened()
+    spoil(
+        "UPDATE fraud_party SET erased_at = now() WHERE id = (SELECT min(id) FROM fraud_party WHERE state = 'clean')",
+        tables="fraud_party",
+    )
 
 
 @corrupts("list_versions_add_up")
