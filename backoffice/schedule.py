@@ -175,6 +175,10 @@ def _forget_bodies(at: datetime) -> Any:
     from billing.webhooks.operations import forget_bodies
 
     return forget_bodies(at=at)
+def _watch_screening_server(at: datetime) -> Any:
+    from fraud.screening.operations import watch_server
+
+    return watch_server(at=at)
 
 
 def _check_books(at: datetime) -> Any:
@@ -241,6 +245,13 @@ TIMETABLE: dict[str, Job] = {
         Job("webhooks.forget", 86_400, "files", "Forget the bodies of old events.", _forget_bodies),
         Job("disputes.answer", 5, "default", "Send answers to disputes, and ask about those that are unknown.", _answer_disputes),
         Job("disputes.watch", 900, "files", "Accept small disputes by the policy; look again at quiet ones.", _watch_disputes),
+        Job(
+            "screening.watch_server",
+            600,
+            "files",
+            "Ask a screening server what its lists are at, and screen again when they moved on.",
+            _watch_screening_server,
+        ),
         Job("books.check", 3600, "files", "Prove the books.", _check_books),
         Job("rows.forget", 86_400, "default", "Forget idempotency keys and skips of runs past their age.", _forget),
         Job("ticks.forget", 86_400, "default", "Forget old rows of this timetable.", forget_ticks),

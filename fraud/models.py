@@ -14,4 +14,5 @@ from fraud.screening.models import (  # noqa: F401
     ScreeningList,
     ScreeningPass,
     ScreeningPolicy,
+    ServerEdition,
 )

@@ -13,6 +13,10 @@ from unfold.dataclasses import SearchResult
 
 from backoffice.kit.admin import display
 from backoffice.kit.ids import PublicIdField, prefix_of
+from fraud.screening.models import Party
+from fraud.screening.queries import parties_named
+from fraud.screening.showing import party_name
+from payouts.compliance.models import Person
 from payouts.dispatch.models import PaymentOrder
 from payouts.earnings.models import Earning
 from payouts.runs.models import Payout
@@ -54,7 +58,7 @@ def find_anything(request: HttpRequest, term: str) -> list[SearchResult]:
     if not text or len(text) > 120:
         return []
     found: dict[tuple[str, int], SearchResult] = {}
-    for way in (_ids, _references, _numbers, _names):
+    for way in (_ids, _references, _numbers, _named):
         for row in way(request.user, text):
             address = display.page_of(row)
             if address:
@@ -68,7 +72,7 @@ def _result(row: models.Model, address: str) -> SearchResult:
     kind = str(row._meta.verbose_name).capitalize()
     icons = {Seller: "storefront", Payout: "payments", PaymentOrder: "outbox", Earning: "sell"}
     return SearchResult(
-        title=str(row),
+        title=_title(row),
         description=f"{kind} {getattr(row, 'public_id', '')}".strip(),
         link=address,
         icon=icons.get(type(row), "tag"),
@@ -103,3 +107,22 @@ def _names(user: Any, text: str) -> Iterable[models.Model]:
     if len(text) < NAME_LETTERS_MIN or not may_see(user, Seller):
         return []
     return Seller.objects.filter(legal_name__icontains=text).order_by("legal_name")[:FOUND_MAX]
+
+
+def _named(user: Any, text: str) -> Iterable[models.Model]:
+    return [*_names(user, text), *_persons(user, text)]
+
+
+def _persons(user: Any, text: str) -> Iterable[models.Model]:
+    """Find whom screening knows by exactly this name, through a blind index; persons behind sellers by their own page."""
+    if len(text) < NAME_LETTERS_MIN or not may_see(user, Party):
+        return []
+    parties = list(parties_named(text, FOUND_MAX))
+    persons = {one.public_id: one for one in Person.objects.filter(public_id__in=[party.subject for party in parties])}
+    return [persons.get(party.subject, party) if may_see(user, Person) else party for party in parties]
+
+
+def _title(row: models.Model) -> str:
+    if isinstance(row, Party):
+        return party_name(row)
+    return row.name or str(row) if isinstance(row, Person) else str(row)

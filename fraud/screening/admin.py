@@ -35,7 +35,7 @@ from fraud.screening import operations, queries
 from fraud.screening.judging import requested_reason
 from fraud.screening.models import Clearance, Hit, Party, ScreeningList
 from fraud.screening.parties import facts_of
-from fraud.screening.showing import party_link
+from fraud.screening.showing import party_link, party_name, subject_link
 from fraud.screening.states import HIT, HitState
 
 
@@ -92,7 +92,7 @@ def _both_sides(hit: Hit, look: Look) -> Table:
             ", ".join(listed.get("identifiers", [])),
         ),
         ("Programme", "", ", ".join(listed.get("programmes", []))),
-        ("Id", party_link(hit.party), hit.source_id),
+        ("Id", subject_link(hit.party), hit.source_id),
     ]
     shown = [(what, ours or display.EMPTY, theirs or display.EMPTY) for what, ours, theirs in rows]
     return Table([Column(""), Column("The party"), Column(f"The entry of {hit.list_name}")], shown)
@@ -130,7 +130,7 @@ def _clearances(hit: Hit, look: Look) -> Table:
 
 def _hit_effect(hit: Hit) -> list[tuple[str, Any]]:
     rows: list[tuple[str, Any]] = [
-        ("Party", hit.party.subject),
+        ("Party", party_name(hit.party)),
         ("Entry", f"{hit.listed_name} ({hit.list_name})"),
         ("Score", hit.score),
     ]
@@ -168,7 +168,7 @@ class HitAdmin(OperatorAdmin):
     actor_fields = ("decided_by",)
     machine = HIT
     search_by = (lambda term: Q(party__in=Party.objects.filter(subject=term)), lambda term: Q(source_id=term))
-    search_help_text = "Id, the party's id, or the entry's id in its list"
+    search_help_text = "Id, the party's id, or the entry's id in its list; a name by Ctrl + K"
     list_links = (
         ("Judge next", "admin:fraud_hit_next", "fraud.judge_hits"),
         ("Coverage", "admin:fraud_party_coverage", "fraud.view_party"),
@@ -219,7 +219,7 @@ class HitAdmin(OperatorAdmin):
     state_shown = state_column("State", "state")
     opened = instant_column("Opened", "opened_at")
     judge = person_column("Judged by", "decided_by")
-    party_shown = link_column("Party", "party", lambda party: display.short_id(party.subject))
+    party_shown = link_column("Party", "party", party_name)
 
     @admin.display(description="Listed")
     def listed_shown(self, row: Hit) -> str:
@@ -234,7 +234,7 @@ class HitAdmin(OperatorAdmin):
         return display.label("strong", "bad") if row.strong else display.EMPTY
 
     def page_title(self, row: Hit) -> str:
-        return f"{row.listed_name[:80]}, {row.list_name}"
+        return f"Is {party_name(row.party)} {row.listed_name[:80]}?"
 
     def headline(self, row: Hit) -> Any:
         return f"{row.score} of 100"

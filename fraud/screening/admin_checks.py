@@ -21,7 +21,7 @@ from backoffice.kit.admin import (
 from fraud.screening.matching.matcher import problem_sentence
 from fraud.screening.models import Check, Clearance, Party
 from fraud.screening.provider import FAILURES
-from fraud.screening.showing import party_link, versions_text
+from fraud.screening.showing import party_link, party_name, versions_text
 
 
 @admin.register(Check)
@@ -38,7 +38,7 @@ class CheckAdmin(OperatorAdmin):
     at_shown = instant_column("When", "at")
     hits_shown = number_column("Hits", "hits")
     who = person_column("Asked by", "actor")
-    party_shown = link_column("Party", "party", lambda party: display.short_id(party.subject))
+    party_shown = link_column("Party", "party", party_name)
 
     @admin.display(description="Id")
     def id_shown(self, row: Check) -> Any:

@@ -30,7 +30,7 @@ from fraud.screening.matching.matcher import problem_sentence
 from fraud.screening.models import Check, Hit, Party
 from fraud.screening.parties import facts_of
 from fraud.screening.provider import FAILURES
-from fraud.screening.showing import versions_text
+from fraud.screening.showing import party_name, subject_link, versions_text
 from fraud.screening.states import PARTY, PartyState
 
 
@@ -75,11 +75,11 @@ def _checks_of(party: Party, look: Look) -> Table:
 
 @admin.register(Party)
 class PartyAdmin(OperatorAdmin):
-    list_display = ("subject_shown", "kind_shown", "state_shown", "trigger_shown", "screened", "waits")
+    list_display = ("name_shown", "subject_shown", "kind_shown", "state_shown", "trigger_shown", "screened", "waits")
     list_filter = (("state", ChoicesDropdownFilter), ("kind", ChoicesDropdownFilter))
     machine = PARTY
     search_by = (lambda term: Q(subject=term),)
-    search_help_text = "The party's id, such as sel_…"
+    search_help_text = "The party's id, such as sel_…; a name by Ctrl + K"
     list_links = (("Coverage", "admin:fraud_party_coverage", "fraud.view_party"),)
     empty_title = "Nobody is screened yet"
     empty_text = "Sellers, owners and directors become parties when they are created."
@@ -94,6 +94,7 @@ class PartyAdmin(OperatorAdmin):
             verb=operations.screen_again,
             permission="fraud.screen_names",
             arguments=lambda row, asked: {"party_id": row.pk},
+            when=lambda row: row.state != PartyState.ERASED,
             explain="The party is compared with every list as it stands now.",
             done=lambda row, result: result.sentence or f"Screened: {result.state.replace('_', ' ')}.",
         ),
@@ -105,11 +106,15 @@ class PartyAdmin(OperatorAdmin):
     waits = instant_column("Waits since", "due_since")
 
     @admin.display(description="Party")
+    def name_shown(self, row: Party) -> str:
+        return party_name(row)
+
+    @admin.display(description="Stands for")
     def subject_shown(self, row: Party) -> Any:
-        return display.steady(display.short_id(row.subject))
+        return subject_link(row)
 
     def page_title(self, row: Party) -> str:
-        return display.short_id(row.subject)
+        return party_name(row)
 
     def standing(self, row: Party) -> str:
         if row.state == PartyState.CLEAN:
@@ -123,8 +128,8 @@ class PartyAdmin(OperatorAdmin):
             ("Born", display.day(known.birth_on)),
             ("Countries", ", ".join(known.countries)),
             ("Identifiers", ", ".join(f"{kind} …{text[-4:]}" for kind, text in known.identifiers)),
-            ("Subject", display.copyable(row.subject)),
-            ("Told by", row.told_by),
+            ("Stands for", subject_link(row)),
+            ("Told by", {"seller": "the seller's own record", "room": "compliance"}.get(row.told_by, row.told_by)),
             ("Compared with", versions_text(row.covers)),
             ("Screened", display.instant(row.screened_at)),
             ("Waits since", display.instant(row.due_since)),

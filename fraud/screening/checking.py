@@ -10,10 +10,11 @@ from django.db import transaction
 from backoffice.kit.actors import Actor
 from backoffice.kit.failpoints import declare, failpoint
 from backoffice.kit.transactions import in_transaction
+from fraud.screening import editions
 from fraud.screening.finding import apply_found, settle_party
 from fraud.screening.matching.matcher import unscreenable
-from fraud.screening.models import Check, CheckResult, Party, ScreeningPolicy
-from fraud.screening.parties import facts_of
+from fraud.screening.models import Check, CheckResult, Party, ScreeningPolicy, Trigger
+from fraud.screening.parties import facts_of, make_due
 from fraud.screening.policy import policy_in_force
 from fraud.screening.provider import Answer, Provider, provider
 from fraud.screening.states import PartyState
@@ -38,10 +39,15 @@ def check_party(party_id: int, *, actor: Actor, at: datetime) -> Check | None:
     failpoint("screening_asked")
     problem = unscreenable(facts.names)
     with transaction.atomic():
+        if asked.remote:
+            editions.hold_still()
         locked = Party.objects.select_for_update().get(pk=party_id)
         if locked.fingerprint != party.fingerprint:
             return None
-        return _record(locked, asked, policy, answer, problem, microseconds, actor, at)
+        check = _record(locked, asked, policy, answer, problem, microseconds, actor, at)
+        if asked.remote and not answer.failed and answer.versions.get(editions.NAME) != editions.number_in_use():
+            make_due(locked, trigger=Trigger.LIST, actor=actor, at=at)  # its lists moved on while it was asked
+        return check
 
 
 def _record(

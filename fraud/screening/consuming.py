@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from backoffice.kit.actors import system
 from backoffice.kit.outbox import Event, subscribe
+from fraud.screening.erasing import erase_parties
 from fraud.screening.models import Party, PartyKind
 from fraud.screening.parties import Facts, checked_facts, facts_of, register_party
+from payouts.compliance.queries import erased_persons
 from payouts.sellers.models import EntityType, Seller
 
 TOLD_BY = "seller"
@@ -36,6 +38,14 @@ def _with_name(known: Facts, name: str) -> Facts:
     return Facts(known.kind, (*known.names, plain), known.birth_on, known.countries, known.identifiers)
 
 
+def forget_persons(event: Event) -> None:
+    """Forget the persons of a seller whose personal data was erased; the seller's own name stays with the books."""
+    seller = Seller.objects.filter(public_id=event.subject).first()
+    if seller is not None:
+        erase_parties(subjects=erased_persons(seller), actor=ROBOT, at=event.occurred_at)
+
+
 def plug_in() -> None:
+    subscribe("screening.sellers.data_erased", "seller.data_erased", forget_persons)
     for kind in ("created", "updated"):
         subscribe(f"screening.sellers.{kind}", f"seller.{kind}", take_seller)

@@ -135,7 +135,7 @@ def settle_party(party: Party, *, answer: str, actor: Actor, at: datetime, code:
 
 def resettle(party: Party, *, actor: Actor, at: datetime, code: str) -> None:
     """Look again at a locked party after people judged a hit; what still waits for an answer goes on waiting."""
-    if party.state in (PartyState.DUE, PartyState.FAILED):
+    if party.state in (PartyState.DUE, PartyState.FAILED, PartyState.ERASED):
         return
     answer = PartyState.NOT_SCREENABLE if party.problem else PartyState.CLEAN
     settle_party(party, answer=answer, actor=actor, at=at, code=code)

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from django.conf import settings
+
 from backoffice.kit.invariants import rows_of, truth
 
 Rows = list[dict[str, Any]]
@@ -81,4 +83,28 @@ def list_versions_add_up() -> Rows:
              JOIN fraud_screeninglist l ON l.id = u.list_id
              LEFT JOIN (SELECT list_id, count(*) AS live FROM fraud_listentry WHERE until_id IS NULL GROUP BY 1) n ON n.list_id = l.id
             WHERE coalesce(n.live, 0) <> u.entries LIMIT 1000"""
+    )
+
+
+@truth(
+    14,
+    "server_answers_are_fresh",
+    "Every answer of a screening server is of its edition in use, or that edition is still going over the parties.",
+)
+def server_answers_are_fresh() -> Rows:
+    return rows_of(
+        """SELECT p.subject, e.dataset, e.number AS edition, p.covers ->> 'yente' AS answered_of
+             FROM (SELECT dataset, number, done_at FROM fraud_serveredition WHERE dataset = %(dataset)s ORDER BY number DESC LIMIT 1) e
+             JOIN fraud_party p ON p.state IN ('clean', 'hits', 'not_screenable') AND p.covers ? 'yente'
+            WHERE e.done_at IS NOT NULL AND (p.covers ->> 'yente')::int < e.number LIMIT 1000""",
+        {"dataset": settings.YENTE_DATASET},
+    )
+
+
+@truth(14, "erased_parties_are_empty", "Nothing of an erased party is left to compare, to find it by, or to judge.")
+def erased_parties_are_empty() -> Rows:
+    return rows_of(
+        """SELECT p.subject, p.state, h.public_id AS hit FROM fraud_party p LEFT JOIN fraud_hit h
+               ON h.party_id = p.id AND (h.factors <> '' OR h.state IN ('open', 'waiting'))
+            WHERE p.erased_at IS NOT NULL AND (p.state <> 'erased' OR p.facts <> '' OR p.name_indexes <> '{}' OR h.id IS NOT NULL) LIMIT 1000"""
     )

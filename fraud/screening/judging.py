@@ -16,7 +16,7 @@ from backoffice.staff import audit
 from fraud.screening.finding import CLEAR_ACTION, end_clearance, reopen, resettle, withdraw_request
 from fraud.screening.models import Clearance, Hit, Party
 from fraud.screening.policy import policy_in_force
-from fraud.screening.states import HIT, HitState
+from fraud.screening.states import HIT, HitState, PartyState
 
 REASON_MIN = 10
 
@@ -24,6 +24,11 @@ REASON_MIN = 10
 class HitNotInState(Refusal):
     code = "hit_not_in_state"
     sentence = "This hit is {state}; that is not possible now. Open it again to see where it stands."
+
+
+class PartyErased(Refusal):
+    code = "screening_party_erased"
+    sentence = "The party was erased; its hits stay as they were judged."
 
 
 class JudgeIsNotAPerson(Refusal):
@@ -147,6 +152,8 @@ def _lock(hit_id: int, states: set[HitState]) -> Hit:
     party = Party.objects.select_for_update().get(pk=party_id)
     hit = Hit.objects.select_for_update().get(pk=hit_id)
     hit.party = party
+    if party.state == PartyState.ERASED:
+        raise PartyErased()
     if hit.state not in states:
         raise HitNotInState(state=hit.get_state_display())
     return hit

@@ -52,6 +52,9 @@ class LocalIndex:
     name = "index"
     remote = False
 
+    def edition(self) -> tuple[str, str]:
+        return "", ""
+
     def ask(self, query: Query, threshold: float) -> Answer:
         versions = current_versions()
         if not versions:

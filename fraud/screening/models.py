@@ -5,6 +5,8 @@ from __future__ import annotations
 import builtins
 from typing import Any
 
+from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 from django.db.models import Q
 
@@ -142,6 +144,11 @@ class Party(models.Model):
     subject = models.CharField(max_length=60, unique=True, db_collation="C")
     kind = models.CharField(max_length=10, choices=PartyKind.choices)
     facts = SealedField(help_text="JSON: names, birth_on, countries, identifiers.")
+    name_indexes = ArrayField(
+        models.CharField(max_length=64),
+        default=builtins.list,
+        help_text="A blind index of each name: equal names are found unopened.",
+    )
     fingerprint = models.CharField(max_length=64)
     told_by = models.CharField(max_length=20, help_text="Who keeps these facts right: a room, or the seller's own record.")
     state = models.CharField(max_length=16, choices=PartyState.choices, default=PartyState.DUE)
@@ -155,11 +162,19 @@ class Party(models.Model):
     next_try_at = models.DateTimeField(null=True)
     tries = models.PositiveSmallIntegerField(default=0)
     screened_at = models.DateTimeField(null=True)
+    erased_at = models.DateTimeField(null=True)
     created_at = models.DateTimeField()
 
     class Meta:
         verbose_name_plural = "parties"
+        constraints = [
+            models.CheckConstraint(
+                condition=~Q(state="erased") | Q(facts="", next_try_at__isnull=True, erased_at__isnull=False),
+                name="erased_party_is_empty",
+            ),
+        ]
         indexes = [
+            GinIndex(fields=["name_indexes"], name="party_names"),
             models.Index(fields=["next_try_at", "id"], name="party_to_screen", condition=Q(next_try_at__isnull=False)),
             models.Index(fields=["state", "id"], name="party_state"),
         ]
@@ -268,6 +283,24 @@ class ScreeningPass(models.Model):
 
     def __str__(self) -> str:
         return f"pass of {self.version}"
+
+
+class ServerEdition(models.Model):
+    """One state of the lists of a screening server, numbered by us as it was seen. While `done_at` is empty, parties it concerns become due."""
+
+    dataset = models.CharField(max_length=60)
+    number = models.PositiveIntegerField()
+    edition = models.CharField(max_length=64, help_text="A digest of the names and versions of its indexes.")
+    since_at = models.DateTimeField()
+    seen_at = models.DateTimeField(help_text="When the server said so last.")
+    made_due = models.PositiveIntegerField(default=0)
+    done_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["dataset", "number"], name="server_edition_once")]
+
+    def __str__(self) -> str:
+        return f"{self.dataset} edition {self.number}"
 
 
 def entry_shown(entry: Any) -> dict[str, Any]:

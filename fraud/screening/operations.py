@@ -12,6 +12,8 @@ from django.db import transaction
 
 from backoffice.kit.actors import Actor
 from fraud.screening.checking import check_party, result_of
+from fraud.screening.editions import watch_server
+from fraud.screening.erasing import erase_parties
 from fraud.screening.finding import BLOCKING
 from fraud.screening.judging import approve_clearance, clear_hit, confirm_hit, refuse_clearance, reopen_hit
 from fraud.screening.loading import load_list
@@ -28,6 +30,7 @@ __all__ = [
     "approve_clearance",
     "clear_hit",
     "confirm_hit",
+    "erase_parties",
     "load_list",
     "look_up",
     "propose_policy",
@@ -37,6 +40,7 @@ __all__ = [
     "reopen_hit",
     "screen_again",
     "screen_party",
+    "watch_server",
     "work",
 ]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -29,6 +30,12 @@ class PartyInvalid(InputError):
     sentence = "{detail}"
 
 
+def name_index(name: str) -> str:
+    """Return the blind index of a name; case, accents and spaces make no difference."""
+    plain = "".join(char for char in unicodedata.normalize("NFKD", name) if not unicodedata.combining(char))
+    return blind_index(f"party name {plain.casefold()}")
+
+
 @dataclass(frozen=True, slots=True)
 class Facts:
     """What of a party is compared, in order, so that equal facts have equal fingerprints."""
@@ -47,13 +54,18 @@ class Facts:
         # keyed: a bare hash of a name and a birthday could be guessed
         return blind_index(self.kind + self.as_json())
 
+    def name_indexes(self) -> list[str]:
+        return sorted({name_index(name) for name in self.names})
+
     def query(self) -> Query:
         compared = tuple(plain for _, text in self.identifiers if (plain := identifier(text)))
         return Query(self.names, self.kind, self.birth_on, self.countries, compared)
 
 
 def facts_of(party: Party) -> Facts:
-    """Open the sealed facts of a party."""
+    """Open the sealed facts of a party; those of an erased one are empty."""
+    if not party.facts:
+        return Facts(party.kind, (), None, (), ())  # erased
     content = json.loads(party.facts)
     born_on = date.fromisoformat(content["birth_on"]) if content["birth_on"] else None
     identifiers = tuple((kind, text) for kind, text in content["identifiers"])
@@ -91,9 +103,12 @@ def register_party(*, subject: str, facts: Facts, told_by: str, actor: Actor, at
     party = Party.objects.select_for_update().filter(subject=subject).first()
     if party is None:
         return _create(subject, facts, fingerprint, told_by, actor, at)
+    if party.state == PartyState.ERASED:
+        raise PartyInvalid(detail="This party was erased; somebody new has an id of their own.")
     if party.fingerprint != fingerprint:
         party.kind, party.facts, party.fingerprint, party.told_by = facts.kind, facts.as_json(), fingerprint, told_by
-        party.save(update_fields=["kind", "facts", "fingerprint", "told_by"])
+        party.name_indexes = facts.name_indexes()
+        party.save(update_fields=["kind", "facts", "fingerprint", "told_by", "name_indexes"])
         make_due(party, trigger=Trigger.CHANGED, actor=actor, at=at)
     elif party.told_by != told_by:
         party.told_by = told_by
@@ -103,7 +118,7 @@ def register_party(*, subject: str, facts: Facts, told_by: str, actor: Actor, at
 
 def _create(subject: str, facts: Facts, fingerprint: str, told_by: str, actor: Actor, at: datetime) -> Party:
     party = Party(subject=subject, kind=facts.kind, fingerprint=fingerprint, told_by=told_by, created_at=at)
-    party.facts = facts.as_json()
+    party.facts, party.name_indexes = facts.as_json(), facts.name_indexes()
     party.due_since = party.next_try_at = at
     # a rival that inserted the same subject first makes this one fail; its caller tries again and finds the row
     party.save(force_insert=True)

@@ -54,7 +54,7 @@ def _due(at: datetime) -> list[int]:
 def end_clearances(*, at: datetime) -> int:
     """Put hits before people again whose clearance has expired; return how many."""
     ended = 0
-    for hit_id in list(Clearance.objects.filter(ended_at__isnull=True, expires_at__lte=at).values_list("hit_id", flat=True)):
+    for hit_id in _clearances_over(at):
         with transaction.atomic():
             party = Party.objects.select_for_update().get(hits__pk=hit_id)
             hit = Hit.objects.select_for_update().get(pk=hit_id)
@@ -64,6 +64,12 @@ def end_clearances(*, at: datetime) -> int:
                 resettle(party, actor=WORKER, at=at, code="clearance_expired")
                 ended += 1
     return ended
+
+
+def _clearances_over(at: datetime) -> list[int]:
+    """Return the hits whose clearance has expired; those of erased parties stay as they were judged."""
+    over = Clearance.objects.filter(ended_at__isnull=True, expires_at__lte=at).exclude(hit__party__state=PartyState.ERASED)
+    return list(over.values_list("hit_id", flat=True))
 
 
 def _take_over(run_id: int, at: datetime, until: float) -> int:
@@ -90,13 +96,14 @@ def _page(run_id: int, delta: Matcher, ended: set[str], threshold: float, at: da
     if run.state == PassState.DONE:
         return None
     parties = list(Party.objects.select_for_update().filter(pk__gt=run.cursor).order_by("pk")[:PAGE])
+    erased = {party.pk for party in parties if party.state == PartyState.ERASED}
     if not parties:
         run.done_at = at
         run.save(update_fields=["done_at"])
         transition(PASS, run, PassState.DONE, actor=WORKER, at=at)
         return None
     name, number = run.version.list.name, run.version.number
-    concerned = _concerned(parties, delta, ended, name, threshold)
+    concerned = _concerned([party for party in parties if party.pk not in erased], delta, ended, name, threshold)
     make_all_due(Party.objects.filter(pk__in=concerned), trigger=Trigger.LIST, actor=WORKER, at=at)
     _cover([party.pk for party in parties if party.pk not in concerned], name, number)
     run.cursor = parties[-1].pk

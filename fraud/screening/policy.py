@@ -18,7 +18,7 @@ from backoffice.kit.transactions import composable
 from backoffice.staff import audit
 from fraud.screening.models import Party, ScreeningPolicy, Trigger
 from fraud.screening.parties import make_all_due
-from fraud.screening.states import POLICY, PolicyState
+from fraud.screening.states import POLICY, PartyState, PolicyState
 
 ACTION = "screening_policy"
 THRESHOLD_MIN = 60
@@ -118,7 +118,7 @@ def adopt_policy(*, policy_id: int, actor: Actor, at: datetime, reason: str = ""
     policy.approved_by, policy.in_force_at = str(actor), at
     policy.save(update_fields=["approved_by", "in_force_at"])
     transition(POLICY, policy, PolicyState.IN_FORCE, actor=actor, at=at, reason=reason)
-    due = make_all_due(Party.objects.all(), trigger=Trigger.POLICY, actor=actor, at=at)
+    due = make_all_due(Party.objects.exclude(state=PartyState.ERASED), trigger=Trigger.POLICY, actor=actor, at=at)
     audit.record(actor, "screening_policy.adopt", policy.public_id, at, reason=reason, facts=shown(policy) | {"due": due})
     tell("screening_policy.adopted", subject=policy.public_id, payload={"version": policy.version}, at=at)
     return policy

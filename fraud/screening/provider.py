@@ -38,6 +38,9 @@ class Provider(Protocol):
     name: str
     remote: bool
 
+    def edition(self) -> tuple[str, str]:
+        """Return what the lists elsewhere are at, as a digest, and '' or the code of why that is not known. Only for a remote one."""
+
     def ask(self, query: Query, threshold: float) -> Answer:
         """Return the entries that reach the threshold. Never raises for what can go wrong outside: that is `failed`."""
 
@@ -48,6 +51,7 @@ FAILURES = {
     "provider_unreachable": "The screening server did not answer in time.",
     "provider_refused": "The screening server refused the question.",
     "provider_unreadable": "The screening server's answer could not be read.",
+    "edition_unknown": "The screening server does not say what its lists are at.",
     "asked_later": "The answer comes from the worker: a server is never asked inside a transaction.",
 }
 

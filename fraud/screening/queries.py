@@ -7,9 +7,12 @@ from typing import Any
 
 from django.db.models import Count, Q, QuerySet
 
+from fraud.screening import editions
 from fraud.screening.local_index import current_versions
 from fraud.screening.models import Hit, Party, ScreeningPass
+from fraud.screening.parties import name_index
 from fraud.screening.policy import policy_in_force
+from fraud.screening.provider import provider
 from fraud.screening.states import HitState, PartyState, PassState
 
 NEVER_SCREENED = "never_screened"
@@ -24,9 +27,24 @@ def standing(subject: str) -> str:
 
 
 def hits_of(subject: str) -> list[dict[str, Any]]:
-    """Return the hits of a party as other wings show them: list, name, score and state, the strongest first."""
+    """Return the hits of a party as other wings show them: id, list, name, score, state and its words, the strongest first."""
     found = Hit.objects.filter(party__subject=subject).order_by("-score", "pk")
-    return [{"list": hit.list_name, "name": hit.listed_name, "score": hit.score, "state": hit.state} for hit in found]
+    return [
+        {
+            "id": hit.public_id,
+            "list": hit.list_name,
+            "name": hit.listed_name,
+            "score": hit.score,
+            "state": hit.state,
+            "words": hit.get_state_display(),
+        }
+        for hit in found
+    ]
+
+
+def parties_named(name: str, limit: int = 20) -> QuerySet[Party]:
+    """Return the parties that have exactly this name, but for case, accents and spaces; nothing is opened to find them."""
+    return Party.objects.filter(name_indexes__contains=[name_index(name)]).order_by("-pk")[:limit]
 
 
 def hits_to_judge() -> QuerySet[Hit]:
@@ -41,7 +59,9 @@ def overdue(at: datetime) -> QuerySet[Party]:
 
 
 def stale() -> QuerySet[Party]:
-    """Return the parties with an answer that misses the version in use of some list."""
+    """Return the parties with an answer that misses the version in use of some list, or of the server's lists."""
+    if provider().remote:
+        return editions.stale()
     wanted = {version.list.name: version.number for version in current_versions()}
     answered = Party.objects.filter(state__in=[PartyState.CLEAN, PartyState.HITS, PartyState.NOT_SCREENABLE])
     return answered.exclude(covers__contains=wanted) if wanted else answered
@@ -59,6 +79,7 @@ def coverage(at: datetime) -> dict[str, Any]:
         "hits": counted[PartyState.HITS],
         "not_screenable": counted[PartyState.NOT_SCREENABLE],
         "failed": counted[PartyState.FAILED],
+        "erased": counted[PartyState.ERASED],
         "overdue": overdue(at).count(),
         "stale": 0 if not counted else stale().count(),
         "passes_running": ScreeningPass.objects.filter(state=PassState.RUNNING).count(),

@@ -4,12 +4,27 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.urls import reverse
+
 from backoffice.kit.admin import display
 from fraud.screening.models import Party
+from fraud.screening.parties import facts_of
+
+
+def party_name(party: Party) -> str:
+    """Return the first name of a party as it was told."""
+    names = facts_of(party).names
+    return names[0] if names else "erased"
 
 
 def party_link(party: Party) -> Any:
-    return display.link(party, party.subject)
+    """Return a link to a party by its name."""
+    return display.link(party, party_name(party))
+
+
+def subject_link(party: Party) -> Any:
+    """Return a link to whom a party stands for: a seller, or a person behind one."""
+    return display.anchor(reverse("go", args=[party.subject]), display.short_id(party.subject))
 
 
 def versions_text(versions: dict[str, int]) -> str:

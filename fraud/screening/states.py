@@ -11,6 +11,7 @@ class PartyState(models.TextChoices):
     HITS = "hits", "hits to judge"
     NOT_SCREENABLE = "not_screenable", "cannot be compared"
     FAILED = "failed", "screening failed"
+    ERASED = "erased", "erased"
 
 
 class HitState(models.TextChoices):
@@ -39,7 +40,11 @@ PARTY = machine(
     "screened_party",
     "fraud_party",
     PartyState,
-    {"": [P.DUE], P.DUE: _ANSWERS, **{answer: [P.DUE, *(other for other in _ANSWERS if other != answer)] for answer in _ANSWERS}},
+    {
+        "": [P.DUE],
+        P.DUE: [*_ANSWERS, P.ERASED],
+        **{answer: [P.DUE, P.ERASED, *(other for other in _ANSWERS if other != answer)] for answer in _ANSWERS},
+    },
     column="state",
 )
 H = HitState

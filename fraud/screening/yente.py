@@ -1,6 +1,6 @@
 """The provider elsewhere: a yente server (OpenSanctions), asked over HTTP with timeouts, bounded, and outside any transaction.
 
-Source: https://www.opensanctions.org/docs/api/matching/.
+Sources: https://www.opensanctions.org/docs/api/matching/; the catalogue as yente's data/dataset.py writes it (`index_version`).
 """
 
 from __future__ import annotations
@@ -14,12 +14,14 @@ import requests
 from django.conf import settings
 
 from backoffice.kit.transactions import TransactionOpen, in_transaction
+from fraud.screening.editions import NAME, number_in_use
 from fraud.screening.matching.matcher import HITS_MAX, Factor, Query
 from fraud.screening.provider import Answer, Found
 
 logger = logging.getLogger(__name__)
 
 ANSWER_MAX_BYTES = 4 * 1024 * 1024
+CATALOGUE_MAX_BYTES = 32 * 1024 * 1024
 _SCHEMAS = {"person": "Person", "entity": "Organization", "unknown": "LegalEntity"}
 _KINDS = {
     "Person": "person",
@@ -35,10 +37,17 @@ class Unreadable(Exception):
     """The server's answer is not what its documentation says."""
 
 
+class Refused(Exception):
+    """The server answered with another status than 200."""
+
+
+_PROBLEMS = (requests.RequestException, Refused, Unreadable, ValueError, KeyError, TypeError, AttributeError)
+
+
 class Yente:
     """Asks the server of the settings."""
 
-    name = "yente"
+    name = NAME
     remote = True
 
     def ask(self, query: Query, threshold: float) -> Answer:
@@ -47,35 +56,55 @@ class Yente:
         address = f"{settings.YENTE_URL.rstrip('/')}/match/{settings.YENTE_DATASET}"
         body: Any = {"queries": {"party": {"schema": _SCHEMAS.get(query.kind, "LegalEntity"), "properties": _properties(query)}}}
         try:
-            with requests.post(
-                address,
-                json=body,
-                params={"threshold": str(threshold / 100), "limit": str(HITS_MAX)},
-                timeout=(settings.YENTE_TIMEOUT_SECONDS, settings.YENTE_TIMEOUT_SECONDS),
-                allow_redirects=False,
-                stream=True,
-            ) as response:
-                if response.status_code != 200:
-                    logger.warning("screening server answered %s", response.status_code)
-                    return Answer(failed="provider_refused")
-                content = _bounded(response)
-            return Answer([found for one in _results(content) if (found := _found(one)).score >= threshold], {"yente": 0})
-        except requests.RequestException as problem:
-            # the address holds no name, the body does: only the kind of problem is logged
-            logger.warning("screening server: %s", type(problem).__name__)
-            return Answer(failed="provider_unreachable")
-        except (Unreadable, ValueError, KeyError, TypeError, AttributeError) as problem:
-            logger.warning("screening server: unreadable answer, %s", type(problem).__name__)
-            return Answer(failed="provider_unreadable")
+            number = number_in_use()  # before the question: an answer never claims a newer edition than it had
+            params = {"threshold": str(threshold / 100), "limit": str(HITS_MAX)}
+            content = _call("POST", address, ANSWER_MAX_BYTES, json=body, params=params)
+            found = [one for result in _results(content) if (one := _found(result)).score >= threshold]
+            return Answer(found, {NAME: number})
+        except _PROBLEMS as problem:
+            return Answer(failed=_code_of(problem))
+
+    def edition(self) -> tuple[str, str]:
+        """Return a digest of the names and versions of the server's indexes, from its catalogue."""
+        if in_transaction():
+            raise TransactionOpen("A screening server is never asked inside a transaction.")
+        try:
+            content = _call("GET", f"{settings.YENTE_URL.rstrip('/')}/catalog", CATALOGUE_MAX_BYTES)
+            indexes = sorted(
+                [str(one["name"]), str(one["index_version"])]
+                for one in json.loads(content)["datasets"]
+                if one.get("index_version")
+            )
+        except _PROBLEMS as problem:
+            return "", _code_of(problem)
+        if not indexes:
+            return "", "edition_unknown"
+        return hashlib.sha256(json.dumps(indexes).encode()).hexdigest(), ""
 
 
-def _bounded(response: requests.Response) -> bytes:
-    content = b""
-    for piece in response.iter_content(65_536):
-        content += piece
-        if len(content) > ANSWER_MAX_BYTES:
-            raise Unreadable("too long")
-    return content
+def _call(method: str, address: str, most: int, **more: Any) -> bytes:
+    timeout = (settings.YENTE_TIMEOUT_SECONDS, settings.YENTE_TIMEOUT_SECONDS)
+    with requests.request(method, address, timeout=timeout, allow_redirects=False, stream=True, **more) as response:
+        if response.status_code != 200:
+            raise Refused(str(response.status_code))
+        content = b""
+        for piece in response.iter_content(65_536):
+            content += piece
+            if len(content) > most:
+                raise Unreadable("too long")
+        return content
+
+
+def _code_of(problem: Exception) -> str:
+    """Log the kind of problem and return its code. The address holds no name, but a body does: nothing of either is logged."""
+    if isinstance(problem, Refused):
+        logger.warning("screening server answered %s", problem)
+        return "provider_refused"
+    logger.warning("screening server: %s", type(problem).__name__)
+    # a broken JSON is both: requests' own class of it derives from its base
+    if isinstance(problem, requests.RequestException) and not isinstance(problem, ValueError):
+        return "provider_unreachable"
+    return "provider_unreadable"
 
 
 def _properties(query: Query) -> dict[str, list[str]]:

@@ -75,7 +75,7 @@ def _effect(row: Requirement) -> list[tuple[str, Any]]:
         ("Seller", row.seller.legal_name),
         ("Now", display.state(row, "state")),
         ("Given", row.value if row.evidence != "ownership" else ""),
-        ("Keeps them from", ", ".join(row.capabilities)),
+        ("Keeps them from", panels.capabilities_text(row.capabilities)),
     ]
 
 
@@ -242,7 +242,7 @@ class RequirementAdmin(OperatorAdmin):
             ("Seller", display.link(row.seller, row.seller.legal_name)),
             ("Person", display.link(row.person, row.person.name) if row.person else "–"),
             ("Given", row.value if row.evidence != "ownership" else "see the ownership picture"),
-            ("Keeps them from", ", ".join(row.capabilities)),
+            ("Keeps them from", panels.capabilities_text(row.capabilities)),
             ("Until it is met", "all of it is off" if row.gating else "off once the deadline has passed"),
             ("Deadline", display.instant(row.deadline_at)),
             ("Expires", display.instant(row.expires_at)),

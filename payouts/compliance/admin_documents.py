@@ -14,22 +14,24 @@ from unfold.contrib.filters.admin import ChoicesDropdownFilter
 
 from backoffice.kit import clock
 from backoffice.kit.actors import staff
-from backoffice.kit.admin import Button, OperatorAdmin, fields, link_column, state_column
+from backoffice.kit.admin import Button, OperatorAdmin, display, fields, instant_column, link_column, plug, state_column
 from backoffice.kit.errors import Refusal
-from payouts.compliance import operations, panels
+from payouts.compliance import operations, panels, papers
 from payouts.compliance.buttons import REVIEW
 from payouts.compliance.models import Document
+from payouts.compliance.papers import OPEN_DOCUMENTS
 from payouts.compliance.states import DOCUMENT, DocumentState, RefusalReason
+from payouts.sellers.models import Seller
 
-OPEN_DOCUMENTS = "payouts.open_documents"
 _EXTENSIONS = {"application/pdf": "pdf", "image/png": "png", "image/jpeg": "jpg"}
 
 
 @admin.register(Document)
 class DocumentAdmin(OperatorAdmin):
-    list_display = ("kind", "seller_shown", "requirement_shown", "state_shown", "media_type", "pages", "uploaded_at")
+    list_display = ("kind_shown", "seller_shown", "about_shown", "requirement_shown", "state_shown", "type_shown", "sent")
     list_filter = (("state", ChoicesDropdownFilter),)
-    list_select_related = ("seller", "requirement")
+    list_select_related = ("seller", "requirement", "requirement__person")
+    panels = papers.DOCUMENT_PANELS
     actor_fields = ("uploaded_by",)
     machine = DOCUMENT
     search_by = (lambda term: Q(seller__external_id=term), lambda term: Q(sha256=term))
@@ -49,6 +51,7 @@ class DocumentAdmin(OperatorAdmin):
                 "reason": fields.reason(required=False),
             },
             effect=lambda row: panels.document_effect(row),
+            then=lambda row, found: papers.next_page(row),
             done="The document is accepted.",
             order=10,
         ),
@@ -65,13 +68,28 @@ class DocumentAdmin(OperatorAdmin):
                 "text": fields.long_text("To the seller", "Sent as it stands; empty: the reason in words.", required=False),
             },
             effect=lambda row: panels.document_effect(row),
+            then=lambda row, found: papers.next_page(row),
             done="The document is refused and the seller is asked again.",
             order=20,
         ),
     )
     state_shown = state_column(field="state")
     seller_shown = link_column("Seller", "seller")
-    requirement_shown = link_column("Proves", "requirement")
+    requirement_shown = link_column("Proves", "requirement", lambda requirement: requirement.title)
+    sent = instant_column("Sent", "uploaded_at")
+
+    @admin.display(description="Document")
+    def kind_shown(self, row: Document) -> str:
+        return papers.kind_text(row).capitalize()
+
+    @admin.display(description="About")
+    def about_shown(self, row: Document) -> Any:
+        person = row.requirement.person
+        return display.link(person, person.name) if person else display.EMPTY
+
+    @admin.display(description="File")
+    def type_shown(self, row: Document) -> str:
+        return papers.type_text(row)
 
     def get_urls(self) -> list[URLPattern]:
         wrap = self.admin_site.admin_view
@@ -100,10 +118,18 @@ class DocumentAdmin(OperatorAdmin):
         return response
 
     def page_title(self, row: Document) -> str:
-        return f"{row.kind.replace('_', ' ').capitalize()} of {row.seller.legal_name}"
+        person = row.requirement.person
+        return f"{papers.kind_text(row).capitalize()} of {person.name if person and person.name else row.seller.legal_name}"
 
     def standing(self, row: Document) -> str:
-        return row.refusal_text
+        if row.state == DocumentState.VALIDATION_ASKED:
+            return "Compare it with what it has to show, then accept or refuse it."
+        if row.refusal:
+            return f"{row.get_refusal_display().capitalize()}. To the seller: {row.refusal_text}"
+        return ""
 
     def facts(self, row: Document) -> list[tuple[str, Any]]:
         return panels.document_facts(row)
+
+
+plug(Seller, *papers.SELLER_PANELS)

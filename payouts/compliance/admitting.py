@@ -22,7 +22,7 @@ from payouts.compliance.rows import OPEN, Q
 from payouts.compliance.settling import settle_file
 from payouts.compliance.sockets import HITS, screening
 from payouts.compliance.states import CapabilityCode
-from payouts.sellers.models import PayeeAccount, Seller
+from payouts.sellers.models import EntityType, PayeeAccount, Seller
 from payouts.sellers.operations import ReasonMissing, set_seller_status
 from payouts.sellers.queries import lock_seller
 from payouts.sellers.states import SELLER, SellerStatus
@@ -162,8 +162,9 @@ def screening_changed(event: Event) -> None:
 
 def _screen(seller: Seller, person: Person | None, actor: Actor, at: datetime) -> None:
     if person is None:
+        kind = "entity" if seller.entity_type == EntityType.COMPANY else "person"
         screening.screen(
-            subject=seller.public_id, kind="entity", names=[seller.legal_name], birth_on=None, countries=[seller.country],
+            subject=seller.public_id, kind=kind, names=[seller.legal_name], birth_on=None, countries=[seller.country],
             identifiers={}, actor=actor, at=at,
         )  # fmt: skip
     else:

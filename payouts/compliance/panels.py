@@ -9,7 +9,8 @@ from django.urls import reverse
 
 from backoffice.kit.admin import Column, Look, Panel, Table, display
 from backoffice.kit.approvals import Approval, ApprovalState
-from payouts.compliance.models import Document, Person, Requirement, RiskRating
+from payouts.compliance import papers
+from payouts.compliance.models import Document, Person, Requirement, RiskRating, Role
 from payouts.compliance.queries import capabilities_of, linked_sellers, ownership_picture, review_queue, review_timeline
 from payouts.compliance.rows import OPEN
 from payouts.compliance.settling import live_persons
@@ -40,15 +41,18 @@ def asked_for(action: str, subject: str) -> list[tuple[str, Any]]:
 # --- on the seller's page ---------------------------------------------------------------------------------------------------
 
 
+def why_off(code: str) -> str:
+    return str(dict(CapabilityCode.choices).get(code, code.replace("_", " ")))
+
+
 def _capabilities(seller: Seller, look: Look) -> Table:
-    words = dict(CapabilityCode.choices)
     return Table(
         _columns("May", "Now", "Why not"),
         [
             (
                 Capability(one.capability).label,
                 display.label("yes", "good") if one.enabled else display.label("no", "bad"),
-                words.get(one.code, one.code.replace("_", " ")),
+                why_off(one.code),
             )
             for one in capabilities_of(seller)
         ],
@@ -86,7 +90,9 @@ def _papers(documents: list[Document]) -> Any:
     from django.utils.html import format_html_join
 
     return format_html_join(
-        " ", "{} {}", ((display.link(one, one.kind.replace("_", " ")), display.state(one, "state")) for one in documents[:4])
+        " ",
+        "{} {}",
+        ((display.link(one, papers.kind_text(one).capitalize()), display.state(one, "state")) for one in documents[:4]),
     )
 
 
@@ -96,7 +102,7 @@ def _persons(seller: Seller, look: Look) -> Table:
         [
             (
                 display.link(one, one.name),
-                ", ".join(one.roles),
+                roles_text(one.roles),
                 one.birth_on,
                 one.country,
                 _standing(screening.standing(one.public_id)),
@@ -104,20 +110,46 @@ def _persons(seller: Seller, look: Look) -> Table:
             for one in live_persons(seller)
         ],
         empty="Nobody is named yet.",
-        note=f"The seller itself: {screening.standing(seller.public_id).replace('_', ' ')}.",
+        note=f"The seller itself: {_STANDINGS.get(said := screening.standing(seller.public_id), said)}.",
     )
 
 
+_STANDINGS = {
+    "clean": "no open hit",
+    "hits": "hits to judge",
+    "never_screened": "not screened yet",
+    "due": "to be screened",
+    "not_screenable": "cannot be compared",
+    "failed": "screening failed",
+}
+
+
 def _standing(said: str) -> Any:
-    return display.label(said.replace("_", " "), {"clean": "good", "hits": "bad"}.get(said, "warn"))
+    return display.label(_STANDINGS.get(said, said.replace("_", " ")), {"clean": "good", "hits": "bad"}.get(said, "warn"))
+
+
+def roles_text(roles: list[str]) -> str:
+    words = dict(Role.choices)
+    return ", ".join(str(words.get(one, one)) for one in roles)
+
+
+def capabilities_text(capabilities: list[str]) -> str:
+    words = dict(Capability.choices)
+    return ", ".join(str(words.get(one, one)) for one in capabilities)
 
 
 def _hits(seller: Seller, look: Look) -> Table:
     subjects = [(seller.public_id, seller.legal_name), *((one.public_id, one.name) for one in live_persons(seller))]
     return Table(
-        _columns("Party", "List", "Name there", "Score", "State"),
+        _columns("Party", "Resembles", "On the list", "Score", "State"),
         [
-            (name, hit.get("list", ""), hit.get("name", ""), hit.get("score", ""), hit.get("state", ""))
+            (
+                name,
+                display.anchor(reverse("go", args=[hit["id"]]), hit["name"]) if hit.get("id") else hit.get("name", ""),
+                hit.get("list", ""),
+                hit.get("score", ""),
+                display.label(str(hit.get("words", "")), display.tone_of(str(hit.get("state", "")))),
+            )
             for subject, name in subjects
             for hit in screening.hits(subject)
         ],
@@ -143,6 +175,10 @@ def _ownership(seller: Seller, look: Look) -> Table:
     )
 
 
+def level_label(level: str) -> Any:
+    return display.label(level.replace("_", " "), {"high": "bad", "medium": "warn"}.get(level, "good"))
+
+
 def _risk(seller: Seller, look: Look) -> Table:
     rows, older = look.slice_of(RiskRating.objects.filter(seller=seller))
     names = display.people(row.rated_by for row in rows)
@@ -151,9 +187,9 @@ def _risk(seller: Seller, look: Look) -> Table:
         [
             (
                 display.instant(row.rated_at),
-                display.label(row.level, {"high": "bad", "medium": "warn"}.get(row.level, "good")),
+                level_label(row.level),
                 row.score,
-                ", ".join(f"{name} {points}" for name, points in row.points.items()),
+                ", ".join(f"{name.replace('_', ' ')} {points}" for name, points in row.points.items()),
                 row.version,
                 names.get(row.rated_by, ""),
                 display.day(row.override_until),
@@ -264,7 +300,7 @@ def documents_of_requirement(row: Requirement, look: Look) -> Table:
         _columns("Document", "State", "Pages", "Sent", "By", "Valid until", "Refused because"),
         [
             (
-                display.link(one, one.kind.replace("_", " ")),
+                display.link(one, papers.kind_text(one).capitalize()),
                 display.state(one, "state"),
                 one.pages,
                 display.instant(one.uploaded_at),
@@ -291,7 +327,7 @@ def person_facts(row: Person) -> list[tuple[str, Any]]:
     return [
         ("Seller", display.link(row.seller, row.seller.legal_name)),
         ("Kind", row.get_kind_display()),
-        ("Roles", ", ".join(row.roles)),
+        ("Roles", roles_text(row.roles)),
         ("Born", row.birth_on or "–"),
         ("Country", row.country),
         ("Address", row.address or "–"),
@@ -303,21 +339,21 @@ def person_facts(row: Person) -> list[tuple[str, Any]]:
 
 
 def document_effect(row: Document) -> list[tuple[str, Any]]:
-    return [("Document", row.kind.replace("_", " ")), ("Proves", row.requirement.title), ("Seller", row.seller.legal_name)]
+    return [
+        ("Document", papers.kind_text(row).capitalize()),
+        ("Proves", row.requirement.title),
+        ("Seller", row.seller.legal_name),
+        *papers.proven_data(row),
+    ]
 
 
 def document_facts(row: Document) -> list[tuple[str, Any]]:
     person = row.requirement.person
     return [
-        ("File", display.anchor(reverse("admin:payouts_document_file", args=[row.pk]), "save to read")),
+        ("File", papers.file_link(row)),
         ("Proves", display.link(row.requirement, row.requirement.title)),
         ("About", display.link(person, person.name) if person else row.seller.legal_name),
-        ("Born", person.birth_on if person else "–"),
         ("Seller", display.link(row.seller, row.seller.legal_name)),
-        ("Given beside it", row.requirement.value or "–"),
-        ("Type", row.media_type),
-        ("Pages", row.pages),
-        ("Size", f"{row.size_bytes // 1024:,} kB"),
         ("SHA-256", display.copyable(row.sha256, row.sha256[:12] + "…")),
         ("Valid until", display.day(row.expires_on)),
         ("Sent", display.instant(row.uploaded_at)),

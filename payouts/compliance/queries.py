@@ -171,6 +171,11 @@ def review_timeline(seller: Seller, limit: int = 100) -> list[tuple[StateChange,
     return [(one, names.get(one.subject, {}).get(one.subject_id, "Seller")) for one in changes]
 
 
+def erased_persons(seller: Seller) -> list[str]:
+    """Return the public ids of the persons whose data was erased, for wings that kept something of them."""
+    return list(Person.objects.filter(seller=seller, erased_at__isnull=False).order_by("pk").values_list("public_id", flat=True))
+
+
 def money_waiting(seller_ids: Sequence[int]) -> dict[int, dict[str, int]]:
     """Return {seller id: {currency: minor units pending and available}}."""
     found: dict[int, dict[str, int]] = {}

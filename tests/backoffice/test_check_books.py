@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.core.management import call_command
 from django.db import connection
 
@@ -334,6 +335,26 @@ def two_attempts_are_called_absent_by_nobody(books: Books) -> None:
     )
 
 
+@corrupts("refusals_of_people_are_proved")
+def one_person_says_that_an_unknown_order_was_refused(books: Books) -> None:
+    spoil(
+        f"""WITH made AS (
+              INSERT INTO payouts_paymentorder (public_id, payout_id, attempt, rail, payee_account_id, currency, amount_minor, end_to_end_id,
+                key, request_hash, status, code, reason, raw_code, provider_ref, fence, tries, called, created_at)
+              SELECT 'ord_planted', payout_id, 7, rail, payee_account_id, currency, amount_minor, 'planted', 'planted',
+                     request_hash, 'rejected', '', '', '', '', 0, 0, true, created_at
+                FROM payouts_paymentorder
+               WHERE payout_id IN (SELECT id FROM payouts_payout WHERE run_id = {books.settled.pk}) LIMIT 1
+              RETURNING id)
+            INSERT INTO backoffice_statechange (subject, subject_id, from_state, to_state, actor, code, reason, at)
+            SELECT 'payment_order', made.id, step[1], step[2], 'staff:77', '', '', now()
+              FROM made, (VALUES (1, ARRAY['', 'approved']), (2, ARRAY['approved', 'sending']), (3, ARRAY['sending', 'unknown']),
+                                 (4, ARRAY['unknown', 'rejected'])) AS v(n, step)
+             ORDER BY n""",
+        tables="payouts_paymentorder",
+    )
+
+
 @corrupts("files_are_intact")
 def a_file_for_the_bank_is_edited(_: Books) -> None:
     spoil("UPDATE payouts_railfile SET data = data || ' '::bytea", tables="payouts_railfile")
@@ -470,6 +491,25 @@ def a_due_party_leaves_the_queue(_: Books) -> None:
 def a_party_was_never_compared_with_the_version_in_use(_: Books) -> None:
     screened()
     spoil("UPDATE fraud_party SET covers = '{}' WHERE state = 'clean'")
+
+
+@corrupts("server_answers_are_fresh")
+def an_answer_of_an_older_server_stays(_: Books) -> None:
+    screened()
+    spoil(
+        f"""INSERT INTO fraud_serveredition (dataset, number, edition, since_at, seen_at, made_due, done_at)
+            VALUES ('{settings.YENTE_DATASET}', 2, 'planted', now(), now(), 0, now())""",
+        """UPDATE fraud_party SET covers = covers || '{"yente": 1}' WHERE id = (SELECT min(id) FROM fraud_party WHERE state = 'clean')""",
+    )
+
+
+@corrupts("erased_parties_are_empty")
+def an_erased_party_can_still_be_compared(_: Books) -> None:
+    screened()
+    spoil(
+        "UPDATE fraud_party SET erased_at = now() WHERE id = (SELECT min(id) FROM fraud_party WHERE state = 'clean')",
+        tables="fraud_party",
+    )
 
 
 @corrupts("list_versions_add_up")

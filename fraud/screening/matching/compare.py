@@ -57,6 +57,9 @@ def compare(one: Name, other: Name, weigh: Weigh) -> Comparison:
     """Compare two names; the score is the same whichever comes first."""
     if not one.parts or not other.parts:
         return NOTHING
+    if one == other:  # also beyond the number of parts that are paired off
+        every = tuple(Pair((place,), (place,), 1.0, weigh(part)) for place, part in enumerate(one.parts))
+        return Comparison(100.0, every, (), (), False, False)
     alike = _likeness_for(one, other)
     pairs = _align(one.parts, other.parts, alike, weigh)
     met, others_met = {i for pair in pairs for i in pair.one}, {j for pair in pairs for j in pair.other}

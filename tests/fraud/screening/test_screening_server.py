@@ -13,10 +13,11 @@ import pytest
 from django.db import transaction
 
 from backoffice.kit.transactions import TransactionOpen
-from fraud.screening import passes, queries
+from fraud.screening import editions, passes, queries
+from fraud.screening.invariants import server_answers_are_fresh
 from fraud.screening.matching.matcher import Query
-from fraud.screening.models import Check, Hit, Party
-from fraud.screening.operations import screen_party
+from fraud.screening.models import Check, Hit, Party, ServerEdition
+from fraud.screening.operations import screen_party, watch_server
 from fraud.screening.yente import Yente
 from tests.factories.screening import AT, ROBOT, facts, later, make_party
 
@@ -34,9 +35,15 @@ class Server:
         self.asked: list[dict[str, Any]] = []
         self.paths: list[str] = []
         self.reply: Callable[[BaseHTTPRequestHandler], None] = self.results([RESULT])
+        self.catalogue: Callable[[BaseHTTPRequestHandler], None] = self.at("20260301")
 
     def results(self, results: list[dict[str, Any]]) -> Callable[[BaseHTTPRequestHandler], None]:
         return self.raw(200, json.dumps({"responses": {"party": {"status": 200, "results": results}}}).encode())
+
+    def at(self, *versions: str) -> Callable[[BaseHTTPRequestHandler], None]:
+        """Return a catalogue as yente writes it: a collection, and the indexes that hold its entries."""
+        indexes = [{"name": f"index-{number}", "load": True, "index_version": one} for number, one in enumerate(versions)]
+        return self.raw(200, json.dumps({"datasets": [{"name": "sanctions", "index_version": None}, *indexes]}).encode())
 
     @staticmethod
     def raw(status: int, content: bytes) -> Callable[[BaseHTTPRequestHandler], None]:
@@ -58,6 +65,10 @@ def server(settings: Any) -> Iterator[Server]:
             told.paths.append(self.path)
             told.asked.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
             told.reply(self)
+
+        def do_GET(self) -> None:
+            told.paths.append(self.path)
+            told.catalogue(self)
 
         def log_message(self, *args: Any) -> None:
             """Keep the test's output clean."""
@@ -136,3 +147,79 @@ def test_it_is_never_asked_inside_a_transaction(server: Server) -> None:
     assert (result.state, result.problem, server.asked) == ("failed", "asked_later", [])
     passes.work(at=AT)
     assert Party.objects.get(subject="per_77").state == "hits"
+
+
+def test_a_change_of_its_lists_is_found_and_makes_everybody_due(server: Server) -> None:
+    server.reply = server.results([])
+    anna, ben = make_party("Anna Bergqvist"), make_party("Ben Durand")
+    # whoever was answered before anybody looked at the catalogue is asked again once
+    assert watch_server(at=AT) == {"watched": True, "edition": 1, "due": 2}
+    passes.work(at=AT)
+    assert watch_server(at=later(1)) == {"watched": True, "edition": 1, "due": 0}
+    assert queries.coverage(later(1))["stale"] == 0 and server_answers_are_fresh() == []
+
+    server.catalogue, server.reply = server.at("20260302"), server.results([RESULT])
+    assert watch_server(at=later(2)) == {"watched": True, "edition": 2, "due": 2}
+    assert {one.state for one in Party.objects.all()} == {"due"}
+    passes.work(at=later(2))
+    for party in (anna, ben):
+        party.refresh_from_db()
+        assert (party.state, party.trigger, party.covers) == ("hits", "list", {"yente": 2})
+    assert server.paths.count("/catalog") == 3
+
+    Party.objects.filter(pk=anna.pk).update(covers={"yente": 1})  # planted
+    assert [row["subject"] for row in server_answers_are_fresh()] == [anna.subject]
+    assert queries.stale().get() == anna
+
+
+def test_an_answer_of_lists_that_moved_on_meanwhile_is_asked_again(server: Server) -> None:
+    watch_server(at=AT)
+
+    def renewed(handler: BaseHTTPRequestHandler) -> None:
+        server.results([])(handler)
+
+    party = make_party("Anna Bergqvist")
+    server.reply = renewed
+    before = editions.number_in_use
+    try:
+        # as if the watcher had noted a new edition between the question and its recording
+        answers = iter([1, 2])
+        import fraud.screening.yente as client
+
+        client.number_in_use = editions.number_in_use = lambda: next(answers)
+        screen_party(subject="per_78", actor=ROBOT, at=AT, **facts("Ben Durand"))
+    finally:
+        client.number_in_use = editions.number_in_use = before
+    assert Party.objects.get(subject="per_78").state == "due" and party.state == "hits"
+
+
+def test_a_crash_on_the_way_over_the_parties_goes_on_with_the_next_call(server: Server, monkeypatch: Any) -> None:
+    server.reply = server.results([])
+    for number in range(3):
+        make_party(f"Anna Bergqvist {number}")
+    monkeypatch.setattr(editions, "CHUNK", 1)
+    real, calls = editions.make_all_due, []
+
+    def dies(rows: Any, **how: Any) -> int:
+        calls.append(1)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return real(rows, **how)
+
+    monkeypatch.setattr(editions, "make_all_due", dies)
+    with pytest.raises(KeyboardInterrupt):
+        watch_server(at=AT)
+    assert ServerEdition.objects.get().done_at is None and Party.objects.filter(state="due").count() == 1
+    assert watch_server(at=AT)["due"] == 2 and ServerEdition.objects.get().done_at == AT
+
+
+@pytest.mark.parametrize(
+    ("catalogue", "problem"),
+    [
+        (Server.raw(500, b"oops"), "provider_refused"), (Server.raw(200, b"<html>"), "provider_unreadable"),
+        (Server.raw(200, b'{"datasets": [{"name": "sanctions"}]}'), "edition_unknown"), (lambda handler: time.sleep(1), "provider_unreachable"),
+    ],
+)  # fmt: skip
+def test_a_catalogue_that_says_nothing_changes_nothing(server: Server, catalogue: Any, problem: str) -> None:
+    server.catalogue = catalogue
+    assert watch_server(at=AT) == {"watched": True, "problem": problem} and not ServerEdition.objects.exists()
