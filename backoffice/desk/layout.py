@@ -65,6 +65,13 @@ NAVIGATION: list[tuple[str, list[tuple[str, str, str, str]]]] = [
         ],
     ),
     (
+        "Tax reports",
+        [
+            ("Reports", "assured_workload", "admin:payouts_taxreport_changelist", "payouts.view_taxreport"),
+            ("Tax data", "assignment_late", "admin:payouts_taxfile_changelist", "payouts.view_taxfile"),
+        ],
+    ),
+    (
         "Ledger",
         [
             ("Trial balance", "balance", "admin:payouts_account_trial_balance", "payouts.view_account"),
