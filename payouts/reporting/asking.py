@@ -60,10 +60,10 @@ def keep_tax_data(*, actor: Actor, at: datetime) -> dict[str, int]:
 
 
 def _reportable(rules: Rules, at: datetime) -> set[int]:
-    """Return the sellers a report of this year, or in January of the last one, would name."""
-    local = at.astimezone(ZoneInfo(rules.zone))
+    """Return the sellers a report of this year or of the last one names: what the last one lacks is still owed, and reported as a correction."""
+    this_year = at.astimezone(ZoneInfo(rules.zone)).year
     found: set[int] = set()
-    for year in [local.year] if local.month > 1 else [local.year - 1, local.year]:
+    for year in (this_year - 1, this_year):
         figures = figures_of(year, rules.zone)
         own = set(
             Seller.objects.filter(pk__in={key[0] for key in figures}, country__in=rules.countries).values_list("pk", flat=True)

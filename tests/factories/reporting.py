@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Any
 
 from backoffice.kit.actors import staff, system
 from payouts.compliance.models import Requirement
