@@ -102,6 +102,12 @@ def _rate_sellers(at: datetime) -> Any:
     return rate_sellers(actor=SCHEDULER, at=at)
 
 
+def _keep_tax_data(at: datetime) -> Any:
+    from payouts.reporting.operations import keep_tax_data
+
+    return keep_tax_data(actor=SCHEDULER, at=at)
+
+
 def _relay(at: datetime) -> Any:
     from backoffice.kit.outbox import relay
 
@@ -218,6 +224,9 @@ TIMETABLE: dict[str, Job] = {
         ),
         Job(
             "compliance.open_files", 3600, "default", "Ask the catalogue's questions of sellers nobody has assessed.", _open_files
+        ),
+        Job(
+            "reporting.tax_data", 86_400, "files", "Ask reportable sellers for missing tax data, and remind them.", _keep_tax_data
         ),
         Job("audit.seal", 60, "default", "Chain fresh audit entries.", _seal),
         Job("ledger.roll_up", 60, "default", "Fold hot accounts into checkpoints.", _roll_up),

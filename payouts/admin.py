@@ -33,5 +33,7 @@ for screens in (
     "dispatch.admin_files",
     "dispatch.admin_bank",
     "statements.admin",
+    "reporting.admin",
+    "reporting.admin_seller",
 ):
     import_module(f"payouts.{screens}")

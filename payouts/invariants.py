@@ -5,5 +5,6 @@ import payouts.dispatch.invariants
 import payouts.earnings.invariants
 import payouts.holds.invariants
 import payouts.ledger.invariants
+import payouts.reporting.invariants
 import payouts.runs.invariants
 import payouts.sellers.invariants  # noqa: F401 - importing it registers its truths

@@ -9,6 +9,7 @@ def plug_in() -> None:
     _plug_holds()
     _plug_runs()
     _plug_dispatch()
+    _plug_reporting()
 
 
 def _plug_holds() -> None:
@@ -52,3 +53,14 @@ def _plug_compliance() -> None:
     subscribe("holds.risk", "seller.risk_rated", keep_reserve)
     for name in ("screening.changed", "person.added", "seller.created", "seller.updated"):
         subscribe(f"compliance.{name}", name, admitting.screening_changed)
+
+
+def _plug_reporting() -> None:
+    from backoffice.kit.outbox import subscribe
+    from payouts.reporting import (
+        asking,
+        checks,  # noqa: F401 - registers the check of the room's data
+    )
+
+    for name in ("requirement.satisfied", "payee_account.changed"):
+        subscribe(f"reporting.{name}", name, asking.data_given)

@@ -71,6 +71,10 @@ NAVIGATION: list[tuple[str, list[tuple[str, str, str, str]]]] = [
             ("Answers sent", "send", "admin:billing_disputesubmission_changelist", "billing.view_disputesubmission"),
             ("Dispute policy", "tune", "admin:billing_disputepolicy_changelist", "billing.view_disputepolicy"),
             ("Inbound events", "move_to_inbox", "admin:billing_inboundevent_changelist", "billing.view_inboundevent"),
+        "Tax reports",
+        [
+            ("Reports", "assured_workload", "admin:payouts_taxreport_changelist", "payouts.view_taxreport"),
+            ("Tax data", "assignment_late", "admin:payouts_taxfile_changelist", "payouts.view_taxfile"),
         ],
     ),
     (

@@ -34,6 +34,10 @@ ACTS: dict[str, tuple[str, str, str]] = {
     "close_period": ("payouts", "period", "Can close accounting periods"),
     "request_adjustment": ("payouts", "posting", "Can request an adjustment"),
     "approve_adjustment": ("payouts", "posting", "Can approve an adjustment"),
+    "prepare_tax_report": ("payouts", "taxreport", "Can prepare and freeze tax reports"),
+    "file_tax_report": ("payouts", "taxreport", "Can say that a tax report was filed, as the second person"),
+    "open_tax_files": ("payouts", "taxreportfile", "Can take the files of tax reports, with names and tax numbers"),
+    "exclude_from_tax_report": ("payouts", "taxfile", "Can say that a seller is governmental or listed"),
     "export_rows": ("payouts", "payout", "Can export lists"),
     "judge_hits": ("fraud", "hit", "Can judge screening hits"),
     "approve_clearances": ("fraud", "clearance", "Can approve the clearance of strong screening hits"),
@@ -211,6 +215,16 @@ ROLES["lead"] |= _acts("replay_events", "open_event_bodies")
 ROLES["risk"] |= _views("billing", [*_DISPUTES, *_EVIDENCE]) | _acts("work_disputes")
 ROLES["support"] |= _views("billing", ["dispute"])
 ROLES["auditor"] |= _views("billing", [*_DISPUTES, *_EVIDENCE, *_INBOUND])
+# Tax reports: finance and compliance prepare, a lead or compliance files what another froze; support sees what a seller was asked for.
+_TAX = _views("payouts", ["taxreport", "taxreportline", "taxreportfile", "taxfile"])
+for _role, _more in {
+    "finance": _TAX | _acts("prepare_tax_report", "open_tax_files"),
+    "lead": _TAX | _acts("prepare_tax_report", "file_tax_report", "open_tax_files", "exclude_from_tax_report"),
+    "compliance": _TAX | _acts("prepare_tax_report", "file_tax_report", "open_tax_files", "exclude_from_tax_report"),
+    "support": _views("payouts", ["taxfile"]),
+    "auditor": _TAX,
+}.items():
+    ROLES[_role] |= _more
 
 
 def write_roles(apps: Any = live_apps) -> None:

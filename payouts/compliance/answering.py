@@ -13,6 +13,7 @@ from payouts.compliance.deriving import derive
 from payouts.compliance.models import Requirement
 from payouts.compliance.numbers import check_number
 from payouts.compliance.rows import Q, lock_requirement, move
+from payouts.compliance.tax_answers import check_tax_answer
 from payouts.sellers.validation import clean_text
 
 VALUE_MAX = 500
@@ -43,12 +44,12 @@ def answer_requirement(*, requirement_id: int, value: str, actor: Actor, at: dat
     """Give a number or text; what is right by its own check digits is satisfied at once, the rest goes to a reviewer.
 
     Tells `requirement.satisfied` or `requirement.pending_verification`. Refuses: NotFound, RequirementNotOpen, AnsweredElsewhere, InvalidNumber,
-    InvalidText.
+    InvalidText, TaxAnswerInvalid.
     """
     row = lock_requirement(requirement_id)
     if row.state not in (Q.EVENTUALLY_DUE, Q.CURRENTLY_DUE, Q.PAST_DUE, Q.PENDING_VERIFICATION):
         raise RequirementNotOpen(state=row.get_state_display())
-    checked = _checked(row.evidence, value)
+    checked = _checked(row.evidence, value, at)
 
     columns: dict[str, Any] = {
         "value": checked,
@@ -69,10 +70,12 @@ def answer_requirement(*, requirement_id: int, value: str, actor: Actor, at: dat
     return row
 
 
-def _checked(evidence: str, value: str) -> str:
+def _checked(evidence: str, value: str, at: datetime) -> str:
     family, _, member = evidence.partition(":")
     if family == "number":
         return check_number(member, value[:60])
+    if family == "tax":
+        return check_tax_answer(member, value, at)
     if family in ("text", "terms"):
         return clean_text("answer", value, VALUE_MAX)
     raise AnsweredElsewhere(how=_HOW[family])

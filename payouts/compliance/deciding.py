@@ -20,7 +20,7 @@ from payouts.compliance.models import Document, Requirement, ReviewMessage
 from payouts.compliance.opening import VOUCHED
 from payouts.compliance.rows import Q, lock_requirement, move, open_again
 from payouts.compliance.settling import settle_file
-from payouts.compliance.states import DocumentState
+from payouts.compliance.states import Capability, DocumentState
 from payouts.sellers.models import Seller
 from payouts.sellers.operations import ReasonMissing
 from payouts.sellers.queries import lock_seller
@@ -32,7 +32,7 @@ MESSAGE_MAX = 2_000
 _REVIEW = rows.staff_rule(
     REVIEW, "Periodic review", "Nothing to do: we look through your file again.",
     "What is known of a seller is kept up to date, more often where the risk is higher.",
-)  # fmt: skip
+) | {"capabilities": [Capability.PAY_OUT.value, Capability.CHANGE_PAYEE.value]}  # fmt: skip
 
 
 class NothingToVerify(Refusal):

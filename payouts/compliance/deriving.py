@@ -15,11 +15,12 @@ from django.db import connection
 from backoffice.kit.actors import Actor
 from backoffice.kit.invariants import rows_of
 from backoffice.kit.outbox import tell_set
-from payouts.compliance.states import Capability, CapabilityCode
+from payouts.compliance.states import TAX_CATALOGUE, Capability, CapabilityCode
 from payouts.sellers.standing import follow_review
 
 _CODES = {
-    CapabilityCode.REQUIREMENTS_PAST_DUE: "r.state = 'past_due'",
+    CapabilityCode.REQUIREMENTS_PAST_DUE: f"r.state = 'past_due' AND r.catalogue <> '{TAX_CATALOGUE}'",
+    CapabilityCode.TAX_DATA_MISSING: f"r.state = 'past_due' AND r.catalogue = '{TAX_CATALOGUE}'",
     CapabilityCode.REQUIREMENTS_DUE: "r.gating AND r.state = 'currently_due'",
     CapabilityCode.REQUIREMENTS_PENDING: "r.gating AND r.state = 'pending_verification'",
 }
@@ -35,13 +36,17 @@ def _code_of(capability: str) -> str:
     return f"CASE WHEN NOT {asked} THEN '{CapabilityCode.NOT_ASSESSED.value}' {whens} ELSE '' END AS {capability}_code"
 
 
+_ENDING = "r.state = 'currently_due' AND NOT r.gating AND 'pay_out' = ANY(r.capabilities) AND r.deadline_at IS NOT NULL"
+# The code that holds once the next deadline has passed.
+_ENDS_WITH = f"CASE r.catalogue WHEN '{TAX_CATALOGUE}' THEN '{CapabilityCode.TAX_DATA_MISSING.value}' ELSE '{CapabilityCode.REQUIREMENTS_PAST_DUE.value}' END"
 # What the rows say of each seller; compared with what is stored by the derivation itself and by the truth that checks it.
 DERIVED = f"""
     SELECT s.id AS seller_id, {", ".join(_code_of(one) for one in Capability.values)},
-           min(r.deadline_at) FILTER (WHERE r.state = 'currently_due' AND NOT r.gating AND 'pay_out' = ANY(r.capabilities)) AS pay_out_ends_at
+           min(r.deadline_at) FILTER (WHERE {_ENDING}) AS pay_out_ends_at,
+           coalesce((array_agg({_ENDS_WITH} ORDER BY r.deadline_at, r.id) FILTER (WHERE {_ENDING}))[1], '') AS pay_out_ends_code
       FROM payouts_seller s LEFT JOIN payouts_requirement r ON r.seller_id = s.id
      WHERE {{sellers}} GROUP BY s.id"""  # noqa: S608 - composed of this module's own text
-COLUMNS = [*(f"{one}_code" for one in Capability.values), "pay_out_ends_at"]
+COLUMNS = [*(f"{one}_code" for one in Capability.values), "pay_out_ends_at", "pay_out_ends_code"]
 _NAMES = ", ".join(COLUMNS)
 _TOLD = """
     SELECT s.public_id, jsonb_build_object('seller', s.public_id, 'external_id', s.external_id, 'sell', c.sell_code, 'accrue', c.accrue_code,

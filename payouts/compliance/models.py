@@ -125,7 +125,7 @@ class Requirement(models.Model):
 class SellerCapabilities(models.Model):
     """What a seller may do, derived from the requirement rows in the transaction that changes them; never set by hand.
 
-    An empty code is on. `pay_out_ends_at` is the next deadline behind which paying out is off.
+    An empty code is on. `pay_out_ends_at` is the next deadline behind which paying out is off, with `pay_out_ends_code`.
     """
 
     seller = models.OneToOneField(Seller, primary_key=True, on_delete=models.CASCADE, related_name="capabilities")
@@ -134,6 +134,7 @@ class SellerCapabilities(models.Model):
     pay_out_code = models.CharField(max_length=30, blank=True)
     change_payee_code = models.CharField(max_length=30, blank=True)
     pay_out_ends_at = models.DateTimeField(null=True)
+    pay_out_ends_code = models.CharField(max_length=30, blank=True, db_default="")
     catalogue = models.CharField(max_length=40, blank=True, help_text="The catalogue its rows were last compared with.")
     derived_at = models.DateTimeField()
 

@@ -19,11 +19,13 @@ from payouts.compliance.opening import open_missing_files, vouch_for_sellers
 from payouts.compliance.persons import add_person, declare_ownership, remove_person
 from payouts.compliance.rating import approve_override, ask_override, rate_sellers
 from payouts.compliance.settling import settle_file
+from payouts.compliance.tax import TaxItem, ask_tax_data, set_tax_deadline
 from payouts.compliance.vault import move_out
 
 __all__ = [
     "REACTIVATE",
     "REJECT",
+    "TaxItem",
     "accept_requirement",
     "add_person",
     "answer_requirement",
@@ -34,6 +36,7 @@ __all__ = [
     "ask_decision",
     "ask_override",
     "ask_seller",
+    "ask_tax_data",
     "ask_waiver",
     "assess_volumes",
     "declare_ownership",
@@ -51,6 +54,7 @@ __all__ = [
     "refuse_waiver",
     "remove_person",
     "reopen_requirement",
+    "set_tax_deadline",
     "settle_file",
     "start_review",
     "upload_document",

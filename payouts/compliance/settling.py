@@ -19,6 +19,7 @@ from payouts.compliance.models import Person, PersonKind, Requirement, Role, Sel
 from payouts.compliance.opening import VOUCHED, first_state
 from payouts.compliance.rows import MET, OPEN, Q
 from payouts.compliance.sockets import CLEAN, screening
+from payouts.compliance.states import TAX_CATALOGUE
 from payouts.compliance.structure import Edge, Structure, understand
 from payouts.sellers.models import PayeeAccount, Seller
 from payouts.sellers.queries import lock_seller
@@ -92,7 +93,7 @@ def _sync(
     ]
     rows.save_new(fresh, actor=actor, at=at)
     for key, row in known.items():
-        if row.catalogue == "marketplace":
+        if row.catalogue in ("marketplace", TAX_CATALOGUE):
             continue
         if key not in wanted and row.state in [*OPEN, Q.SATISFIED]:
             rows.move(row, Q.WITHDRAWN, actor=actor, at=at, code="no_longer_asked", deadline_at=None)

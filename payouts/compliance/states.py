@@ -14,6 +14,10 @@ class Capability(models.TextChoices):
     CHANGE_PAYEE = "change_payee", "change the payee account"
 
 
+# Rows that no catalogue asks for but the tax reports: they name this instead of a country and its version.
+TAX_CATALOGUE = "tax"
+
+
 class RequirementState(models.TextChoices):
     EVENTUALLY_DUE = "eventually_due", "due later"
     CURRENTLY_DUE = "currently_due", "due"
@@ -29,6 +33,7 @@ class CapabilityCode(models.TextChoices):
 
     NOT_ASSESSED = "not_assessed", "nobody has said yet what this seller has to show"
     REQUIREMENTS_PAST_DUE = "requirements_past_due", "a requirement is overdue"
+    TAX_DATA_MISSING = "tax_data_missing", "data for the tax report is missing"
     REQUIREMENTS_DUE = "requirements_due", "a requirement is not met yet"
     REQUIREMENTS_PENDING = "requirements_pending", "what was given is being verified"
 

@@ -62,6 +62,7 @@ _OWN = {
     "seller_not_active": (HOLD, "The seller is not active."),
     "not_assessed": (HOLD, "Nobody has said yet what this seller has to show."),
     "requirements_past_due": (HOLD, "A requirement of the seller is overdue."),
+    "tax_data_missing": (HOLD, "Data for the tax report is missing, after two reminders."),
     "requirements_due": (HOLD, "A requirement of the seller is not met."),
     "requirements_pending": (HOLD, "What the seller gave is being verified."),
     "on_hold": (HOLD, "A pause stops all payouts of this seller."),
@@ -74,7 +75,7 @@ _OWN_SQL = """
                    WHEN a.name_check = 'no_match' THEN 'name_check_failed'
                    WHEN s.status <> 'active' THEN 'seller_not_active'
                    WHEN c.seller_id IS NULL THEN 'not_assessed'
-                   WHEN c.pay_out_ends_at <= %(at)s THEN 'requirements_past_due'
+                   WHEN c.pay_out_ends_at <= %(at)s THEN c.pay_out_ends_code
                    WHEN c.pay_out_code <> '' THEN c.pay_out_code
                    WHEN EXISTS (SELECT 1 FROM payouts_hold h WHERE h.seller_id = p.seller_id AND h.kind = 'pause' AND h.state = 'active'
                                    AND h.currency IN ('', p.currency)) THEN 'on_hold' END AS code

@@ -11,6 +11,7 @@ from django.db import connection
 
 from backoffice.kit.actors import Actor
 from backoffice.kit.ids import new_ids
+from payouts.compliance.states import CapabilityCode
 from payouts.earnings.allocation import Parts, Purse, SaleGroup, SaleLine
 from payouts.earnings.bulk import Postings, array, text_array
 from payouts.earnings.gates import ReserveUse, reserve_of_sale
@@ -34,6 +35,7 @@ class SellerFacts(NamedTuple):
     id: int
     status: str
     delay: timedelta
+    accrue_code: str
 
 
 @dataclass(slots=True)
@@ -121,9 +123,21 @@ def _sift(
             results[index] = rejected(line.line, "unknown_seller", f"There is no seller {line.seller!r}.")
         elif seller.status == SellerStatus.CLOSED and line.net_minor > 0:
             results[index] = rejected(line.line, "seller_closed", f"The seller {line.seller!r} is closed.")
+        elif (seller.accrue_code or seller.status == SellerStatus.BLOCKED) and _is_new_earning(line):
+            results[index] = rejected(line.line, "seller_may_not_accrue", _why_not(line, seller))
         else:
             fresh.append(Fresh(index, line, seller))
     return fresh
+
+
+def _is_new_earning(line: ParsedLine) -> bool:
+    """Tell a new earning from what follows an earlier one: refunds, chargebacks and their reversals are facts, and are always booked."""
+    return line.kind == EarningKind.SALE or (line.kind == EarningKind.ADJUSTMENT and line.net_minor > 0)
+
+
+def _why_not(line: ParsedLine, seller: SellerFacts) -> str:
+    why = CapabilityCode(seller.accrue_code).label if seller.accrue_code else "it is blocked"
+    return f"The seller {line.seller!r} may not earn now: {why}. Try the line again when it may."
 
 
 def _known(source: str, external_ids: list[str]) -> dict[str, tuple[str, str]]:
@@ -142,16 +156,17 @@ def _lock_sellers(external_ids: set[str], partner_id: int | None) -> dict[str, S
     """
     with connection.cursor() as cursor:
         cursor.execute(
-            """SELECT s.external_id, s.id, s.status, t.delay_days, s.partner_id IS NULL
+            """SELECT s.external_id, s.id, s.status, t.delay_days, coalesce(c.accrue_code, 'not_assessed'), s.partner_id IS NULL
                  FROM payouts_seller s JOIN payouts_tier t ON t.id = s.tier_id
+                 LEFT JOIN payouts_sellercapabilities c ON c.seller_id = s.id
                 WHERE s.external_id = ANY(%s::text[]) AND (%s::bigint IS NULL OR s.partner_id = %s)
                 ORDER BY s.id FOR NO KEY UPDATE OF s""",
             [text_array(external_ids), partner_id, partner_id],
         )
         found: dict[str, SellerFacts | None] = {}
         of_house: set[str] = set()
-        for external_id, seller_id, status, delay, house in cursor.fetchall():
-            facts = SellerFacts(seller_id, status, timedelta(days=delay))
+        for external_id, seller_id, status, delay, accrue_code, house in cursor.fetchall():
+            facts = SellerFacts(seller_id, status, timedelta(days=delay), accrue_code)
             if house:
                 found[external_id] = facts
                 of_house.add(external_id)

@@ -103,7 +103,7 @@ def changed_payouts(run: PayoutRun, at: datetime) -> list[dict[str, Any]]:
                     WHEN s.status = 'paused' THEN 'paused_by_staff'
                     WHEN s.status <> 'active' THEN 'seller_not_active'
                     WHEN c.seller_id IS NULL THEN 'not_assessed'
-                    WHEN c.pay_out_ends_at <= %(at)s THEN 'requirements_past_due'
+                    WHEN c.pay_out_ends_at <= %(at)s THEN c.pay_out_ends_code
                     WHEN c.pay_out_code <> '' THEN c.pay_out_code
                     WHEN a.status = 'superseded' THEN 'payee_changed'
                     WHEN a.status <> 'active' THEN 'payee_not_usable'

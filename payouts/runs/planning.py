@@ -1,7 +1,7 @@
 """Who would be paid, how much, and why not: one statement for the dry run, the build and a single seller's question.
 
 Order of the reasons, the first that holds is given: paused_by_staff, seller_not_active, not_assessed, requirements_past_due,
-requirements_due, requirements_pending, on_hold, payout_open, negative_balance,
+tax_data_missing, requirements_due, requirements_pending, on_hold, payout_open, negative_balance,
 nothing_available, books_disagree, no_payee_account, payee_not_usable, name_check_failed, payee_cooling_off, no_rail, below_minimum,
 manual_schedule, not_scheduled_today. What only a person can mend comes before what time mends, the schedule comes last: a seller without a
 payee account is shown as such on every day of the week.
@@ -29,7 +29,7 @@ _SERVED = [*OPEN_STATES, "paid"]
 # Rails that take nothing but an IBAN; others take what the sandbox takes.
 _IBAN_RAILS = ["sepa"]
 # What compliance may say of a seller ('' is nothing against it); a code nobody here knows counts as not assessed.
-_REQUIREMENT_CODES = ["", "requirements_past_due", "requirements_due", "requirements_pending"]
+_REQUIREMENT_CODES = ["", "requirements_past_due", "tax_data_missing", "requirements_due", "requirements_pending"]
 
 
 class RunDayTooFar(InputError):
@@ -168,7 +168,7 @@ maturing AS MATERIALIZED (
     SELECT g.seller_id, g.currency, (min(g.available_at) AT TIME ZONE 'UTC')::date + 1 AS first_on
       FROM payouts_earning g WHERE g.pending_minor > 0 {earnings_of} GROUP BY 1, 2),
 facts AS (
-    SELECT s.id AS seller_id, c.pay_out_code AS requirements_code, c.pay_out_ends_at AS requirements_end_at, s.public_id AS seller, s.external_id, s.legal_name, s.status, s.country, s.schedule,
+    SELECT s.id AS seller_id, c.pay_out_code AS requirements_code, c.pay_out_ends_at AS requirements_end_at, c.pay_out_ends_code AS requirements_end_code, s.public_id AS seller, s.external_id, s.legal_name, s.status, s.country, s.schedule,
            s.schedule_day::int AS day, (s.created_at AT TIME ZONE 'UTC')::date AS created_on,
            coalesce(a.currency, s.currency) AS currency, a.id AS account_id, coalesce(-b.amount_minor, 0) AS available,
            latest.status AS latest_status, coalesce(latest.built_entry_id, 0) AS lines_after,
@@ -230,7 +230,9 @@ judged AS (
         WHEN status = 'paused' THEN 'paused_by_staff'
         WHEN status IN ('blocked', 'closed') OR (status <> 'active' AND requirements_code = '') THEN 'seller_not_active'
         WHEN requirements_code IS NULL OR requirements_code <> ALL(%(requirement_codes)s::text[]) THEN 'not_assessed'
-        WHEN requirements_code = 'requirements_past_due' OR requirements_end_at <= %(moment)s THEN 'requirements_past_due'
+        WHEN requirements_code = 'requirements_past_due' THEN 'requirements_past_due'
+        WHEN requirements_end_at <= %(moment)s THEN requirements_end_code
+        WHEN requirements_code = 'tax_data_missing' THEN 'tax_data_missing'
         WHEN requirements_code = 'requirements_due' THEN 'requirements_due'
         WHEN requirements_code = 'requirements_pending' THEN 'requirements_pending'
         WHEN is_paused THEN 'on_hold'

@@ -41,6 +41,7 @@ class SkipCode(models.TextChoices):
     PAUSED_BY_STAFF = "paused_by_staff", "payouts are paused"
     NOT_ASSESSED = "not_assessed", "nobody has said yet what this seller has to show"
     REQUIREMENTS_PAST_DUE = "requirements_past_due", "a requirement is overdue"
+    TAX_DATA_MISSING = "tax_data_missing", "data for the tax report is missing"
     REQUIREMENTS_DUE = "requirements_due", "a requirement is not met yet"
     REQUIREMENTS_PENDING = "requirements_pending", "what the seller gave is being verified"
     ON_HOLD = "on_hold", "a hold stops all payouts"

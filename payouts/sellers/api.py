@@ -21,13 +21,20 @@ from payouts.sellers.states import PayeeStatus, SellerStatus
 
 SELLER_COLUMNS = (
     "id", "public_id", "external_id", "legal_name", "entity_type", "email", "country", "town", "currency", "tier__code", "schedule",
-    "schedule_day", "status", "created_at",
+    "schedule_day", "status", "created_at", "capabilities__sell_code",
 )  # fmt: skip
 PAYEE_COLUMNS = (
     "id", "public_id", "currency", "version", "kind", "last4", "country", "bic", "bank_name", "status", "status_code", "name_check",
     "cool_off_until", "created_at",
 )  # fmt: skip
 BUCKETS = ["pending", "available", "reserved", "in_payout", "advance", "debt", "total"]
+
+
+class MaySellOut(serializers.Serializer[Any]):
+    """Whether the seller's offers may stand in the shop. The shop is not ours: who runs it takes them down when this says no."""
+
+    enabled = serializers.BooleanField()
+    code = serializers.CharField(allow_blank=True, help_text="Why not; the requirements say what is missing.")
 
 
 class SellerOut(ObjectOut):
@@ -44,6 +51,7 @@ class SellerOut(ObjectOut):
     schedule = serializers.ChoiceField(Schedule.choices)
     schedule_day = serializers.IntegerField()
     status = serializers.ChoiceField(SellerStatus.choices)
+    sell = MaySellOut()
 
 
 class SellerIn(StrictSerializer):
@@ -135,6 +143,7 @@ SELLER_EXAMPLE = {
     "schedule": "weekly",
     "schedule_day": 1,
     "status": "created",
+    "sell": {"enabled": False, "code": "requirements_due"},
 }
 SELLER_IN_EXAMPLE = {
     name: SELLER_EXAMPLE[name]
@@ -215,7 +224,12 @@ def represent_seller(row: tuple[Any, ...], livemode: bool) -> dict[str, Any]:
         day,
         status,
         created_at,
+        sell_code,
     ) = row
+    # orders of staff go before what the requirements say; nobody assessed is nobody allowed
+    why_not = (
+        status if status in (SellerStatus.BLOCKED, SellerStatus.CLOSED) else "not_assessed" if sell_code is None else sell_code
+    )
     return {
         "id": public_id,
         "object": "seller",
@@ -232,6 +246,7 @@ def represent_seller(row: tuple[Any, ...], livemode: bool) -> dict[str, Any]:
         "schedule": schedule,
         "schedule_day": day,
         "status": status,
+        "sell": {"enabled": not why_not, "code": why_not},
     }
 
 

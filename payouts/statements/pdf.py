@@ -33,7 +33,7 @@ def draw(
     footer: str,
 ) -> bytes:
     """Return the PDF; `rows` are seven texts each, `summary` three. Equal input gives equal bytes."""
-    _fonts()
+    prepare_fonts()
 
     def compose(pages: int) -> _Sheet:
         sheet = _Sheet(footer=footer, pages=pages, currency=currency)
@@ -132,8 +132,8 @@ class _Sheet:
     ) -> None:
         if not self._pages:
             return
-        text = _writable(text)
-        font = _font_for(text, bold)
+        text = writable(text)
+        font = font_for(text, bold)
         self._canvas.setFillGray(0.4 if grey else 0)
         self._draw(x, self._y, _fit(text, font, size, width), size=size, font=font)
         self._canvas.setFillGray(0)
@@ -141,7 +141,7 @@ class _Sheet:
     def _right(self, x: float, text: str, *, bold: bool = False, width: float | None = None) -> None:
         if not self._pages:
             return
-        font, size = _font_for(text, bold), SIZE
+        font, size = font_for(text, bold), SIZE
         # an amount is never cut: it becomes smaller
         while width and size > 5 and pdfmetrics.stringWidth(text, font, size) > width:
             size -= 1
@@ -162,14 +162,14 @@ def _fit(text: str, font: str, size: int, width: float | None) -> str:
     return text[: keep // 2] + "…" + text[-(keep // 2) :]
 
 
-def _fonts() -> None:
+def prepare_fonts() -> None:
     if _PLAIN not in pdfmetrics.getRegisteredFontNames():
         pdfmetrics.registerFont(TTFont(_PLAIN, "Vera.ttf"))
         pdfmetrics.registerFont(TTFont(_BOLD, "VeraBd.ttf"))
         pdfmetrics.registerFont(UnicodeCIDFont(_JAPANESE))
 
 
-def _font_for(text: str, bold: bool) -> str:
+def font_for(text: str, bold: bool) -> str:
     """Return a font that has every character of the text: the one that comes with the library, else the viewer's Japanese one."""
     if text.isascii():
         return _BOLD if bold else _PLAIN
@@ -181,7 +181,7 @@ def _has_glyphs(text: str) -> bool:
     return all(ord(sign) in glyphs for sign in text)
 
 
-def _writable(text: str) -> str:
+def writable(text: str) -> str:
     """Return the text with the few accents the font lacks left off, where that is enough: 'Łódź' becomes 'Łódz'; Japanese stays as it is."""
     if text.isascii() or _has_glyphs(text):
         return text

@@ -137,7 +137,7 @@ def test_more_lines_than_a_call_takes_are_refused(seller):
 
 
 def test_the_short_way_for_plain_sales_writes_the_same_legs():
-    facts = SellerFacts(7, "active", timedelta())
+    facts = SellerFacts(7, "active", timedelta(), "")
     for gross, fee in [("100.00", "10.00"), ("5.00", "0"), ("5.00", "5.00"), ("0.01", "")]:
         parsed = parse_all([make_line(gross=gross, fee=fee)], AT)[0]
         line = Fresh(0, parsed, facts, 1, Parts(pending_minor=parsed.net_minor))
