@@ -20,6 +20,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Protocol
 
+from backoffice.kit.errors import Refusal
+
 
 class Outcome(StrEnum):
     """What is known after a call. UNKNOWN: perhaps done; blocks every second attempt until a look-up says."""
@@ -86,6 +88,11 @@ class Notice:
 
 class NoticeRefused(Exception):
     """The bytes are not an event of this gateway: wrong signature, too old, too new, or unreadable."""
+
+
+class GatewayNotSetUp(Refusal):
+    code = "gateway_not_set_up"
+    sentence = "The payment gateway {name} is not set up here. Whoever runs this system has to set {setting}."
 
 
 class Gateway(Protocol):

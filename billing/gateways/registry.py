@@ -7,7 +7,7 @@ from collections.abc import Callable
 from django.conf import settings
 
 from backoffice.kit.errors import InputError
-from billing.gateways.port import Gateway
+from billing.gateways.port import Gateway, GatewayNotSetUp
 
 MANUAL = "manual"
 
@@ -61,6 +61,15 @@ def gateway_named(name: str) -> Gateway:
     if name not in _gateways:
         _gateways[name] = _FACTORIES[name]()
     return _gateways[name]
+
+
+def is_set_up(name: str) -> bool:
+    """Tell whether a gateway can be called here; one whose key was taken away cannot, and what waits for it keeps waiting."""
+    try:
+        gateway_named(name)
+    except (UnknownGateway, GatewayNotSetUp):
+        return False
+    return True
 
 
 def card_gateway_name() -> str:

@@ -13,11 +13,10 @@ from typing import Any
 
 import stripe
 from django.conf import settings
-from django.core.exceptions import ImproperlyConfigured
 from stripe import StripeClient
 
 from billing.gateways import stripe_mapping as mapping
-from billing.gateways.port import Answer, BalanceTransaction, Notice
+from billing.gateways.port import Answer, BalanceTransaction, GatewayNotSetUp, Notice, Outcome
 from billing.gateways.stripe_notices import notice_of, verify
 
 logger = logging.getLogger(__name__)
@@ -52,7 +51,7 @@ class StripeGateway:
     @classmethod
     def from_settings(cls) -> StripeGateway:
         if not settings.STRIPE_SECRET_KEY:
-            raise ImproperlyConfigured("The gateway stripe needs STRIPE_SECRET_KEY.")
+            raise GatewayNotSetUp(name=cls.name, setting="STRIPE_SECRET_KEY")
         return cls(
             settings.STRIPE_SECRET_KEY,
             base=settings.STRIPE_API_BASE,
@@ -227,8 +226,6 @@ def _metadata(reference: str, key: str) -> dict[str, str]:
 
 
 def _customer(body: Body) -> Answer:
-    from billing.gateways.port import Outcome
-
     ref = mapping.ref_of(body)
     return Answer(Outcome.DONE, provider_ref=ref, facts={"customer_ref": ref})
 

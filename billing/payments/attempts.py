@@ -161,7 +161,7 @@ def _claim(attempt_id: int, kind: str, target_id: int, actor: Actor, at: datetim
     if target is None:
         return None
     row = _lock_due(attempt_id)
-    if row is None:
+    if row is None or not registry.is_set_up(row.gateway):
         return None
     why_not = "" if row.called else (_altered(row) or handler.why_not(target, row, actor, at))
     if why_not:

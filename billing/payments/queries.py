@@ -14,7 +14,7 @@ def unknown_payments() -> QuerySet[Payment]:
 
 
 def surplus_payments() -> QuerySet[Payment]:
-    """Return the payments that took more than was owed by then."""
+    """Return the payments of which something is nobody's (whether it is on its way back, the room of refunds knows)."""
     return Payment.objects.filter(status=PaymentStatus.SUCCEEDED, surplus_minor__gt=0).order_by("id")
 
 

@@ -23,9 +23,9 @@ def refunds_and_disputes_within_captured() -> Rows:
 @truth(10, "refunds_are_posted_once", "A refund that is on its way or through is booked, and one that is not is booked back.")
 def refunds_are_posted_once() -> Rows:
     return rows_of(
-        """SELECT r.public_id AS refund, r.status, q.id AS posting, v.id AS reversed FROM billing_refund r
+        """SELECT r.public_id AS refund, r.status, q.id AS posting, v.id AS returned FROM billing_refund r
              LEFT JOIN payouts_posting q ON q.key = r.public_id AND q.template IN ('card_refunded', 'claim_refunded_to_balance')
-             LEFT JOIN payouts_posting v ON v.reverses_id = q.id
+             LEFT JOIN payouts_posting v ON v.key = r.public_id AND v.template = 'card_refund_returned'
             WHERE r.posting_id IS DISTINCT FROM q.id
                OR q.id IS NOT NULL AND r.status IN ('pending', 'requires_action', 'succeeded') AND v.id IS NOT NULL
                OR q.id IS NOT NULL AND r.status IN ('failed', 'canceled') AND v.id IS NULL

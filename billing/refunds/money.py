@@ -5,13 +5,14 @@ from __future__ import annotations
 from datetime import datetime
 
 from backoffice.kit.actors import Actor
+from billing.payments.models import Payment
 from billing.payments.money import clearing_holder
 from billing.payments.sockets import claims
 from billing.refunds.models import Refund
 from billing.refunds.shares import give_share_back
 from payouts.earnings.purses import lock_purses
-from payouts.ledger.operations import Draft, post, reverse
-from payouts.ledger.templates import card_refunded, claim_refunded_to_balance
+from payouts.ledger.operations import Draft, post
+from payouts.ledger.templates import card_refund_returned, card_refunded, claim_refunded_to_balance
 
 
 def book_card_refund(refund: Refund, *, actor: Actor, at: datetime) -> int | None:
@@ -64,18 +65,18 @@ def book_balance_refund(refund: Refund, *, actor: Actor, at: datetime) -> int:
 
 
 def take_back(refund: Refund, *, actor: Actor, at: datetime, reason: str) -> None:
-    """Undo what a refund booked that did not reach its customer: the claim stands as paid again, the seller has the share again."""
-    if refund.posting_id is not None:
-        undone = reverse(posting_id=refund.posting_id, actor=actor, at=at, reason=reason)
-        claim, owed = claims.of(refund.purpose), refund.amount_minor - refund.surplus_minor
-        if claim is not None and owed:
-            claim.reinstate(
-                purpose=refund.purpose,
-                amount_minor=owed,
-                refund=refund.public_id,
-                posting_id=undone.posting_id,
-                actor=actor,
-                at=at,
-            )
+    """Undo what a refund booked that did not reach its customer: the seller has the share again; of a claim, nobody owns the money until it goes out anew.
+
+    The claim was credited when the refund left and stays so: what came back is surplus of its payment, the first to go with the next refund.
+    """
+    payment = refund.payment
+    if refund.posting_id is not None and payment is not None:
+        legs = card_refund_returned(
+            currency=refund.currency, amount_minor=refund.amount_minor, provider=clearing_holder(payment.gateway)
+        )
+        draft = Draft("card_refund_returned", refund.public_id, legs, "refund", refund.pk)
+        post(drafts=[draft], actor=actor, at=at, reason=reason)
+        payment.surplus_minor += refund.amount_minor - refund.surplus_minor
+        Payment.objects.filter(pk=payment.pk).update(surplus_minor=payment.surplus_minor)
     if refund.share_taken:
         give_share_back(refund, actor=actor, at=at)

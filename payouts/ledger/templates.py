@@ -69,6 +69,7 @@ _ALL = [
     # payments and refunds: a card's money against a claim of ours; what nobody owes stands in suspense
     _t("card_captured", "psp.clearing", "receivable.invoice", "suspense"),
     _t("card_refunded", "psp.clearing", "receivable.invoice", "suspense"),
+    _t("card_refund_returned", "psp.clearing", "suspense"),
     _t("claim_refunded_to_balance", "receivable.invoice", "seller.available", "receivable.seller_debt"),
     _t("dispute_withdrawn", "psp.clearing", "receivable.dispute", "expense.dispute"),
     _t("dispute_reinstated", "psp.clearing", "receivable.dispute", "expense.dispute"),
@@ -150,6 +151,15 @@ def card_refunded(*, customer_id: int, currency: str, owed_minor: int, surplus_m
         customer_id=customer_id, currency=currency, applied_minor=owed_minor, surplus_minor=surplus_minor, provider=provider
     )
     return [leg._replace(amount_minor=-leg.amount_minor) for leg in legs]
+
+
+def card_refund_returned(*, currency: str, amount_minor: int, provider: str = "psp") -> list[Leg]:
+    """Return the legs of a refund that came back: nobody's money until it goes out anew."""
+    return move(
+        "card_refund_returned",
+        debit=Leg("psp.clearing", 0, provider, currency, amount_minor),
+        credit=platform("suspense", currency, -amount_minor),
+    )
 
 
 def claim_refunded_to_balance(

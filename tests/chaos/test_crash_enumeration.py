@@ -29,7 +29,7 @@ from tests.factories.sellers import make_payee, make_seller
 
 pytestmark = [pytest.mark.chaos, pytest.mark.django_db(transaction=True)]
 # Other flows declare theirs too; they are walked where those flows are tested.
-ELSEWHERE = ("import_", "rotation_", "screening_")
+ELSEWHERE = ("import_", "rotation_", "screening_", "gateway_")
 BOUNDARIES = [name for name in failpoints.BOUNDARIES if not name.startswith(ELSEWHERE)]
 # All pairs take minutes; the suite walks a part of them that meets every boundary, `make chaos` all.
 LONG = os.environ.get("CHAOS") == "long"

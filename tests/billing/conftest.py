@@ -1,0 +1,30 @@
+"""Claims to pay for, and clean books after every test that moved money."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from backoffice.kit.invariants import check_books
+from tests.factories.payments import TestClaims, test_claims
+
+
+@pytest.fixture
+def claims(db: None) -> Iterator[TestClaims]:
+    """Claims of this test's own; afterwards the books must be clean."""
+    with test_claims() as made:
+        yield made
+    assert_clean()
+
+
+@pytest.fixture
+def books(db: None) -> Iterator[None]:
+    """Clean books afterwards."""
+    yield
+    assert_clean()
+
+
+def assert_clean() -> None:
+    broken = [verdict for verdict in check_books() if not verdict.ok]
+    assert not broken, broken
