@@ -14,7 +14,11 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from backoffice.kit.actors import system
 from billing.disputes import sockets
+from billing.disputes.models import Dispute
+from billing.disputes.operations import see_dispute
+from billing.disputes.reading import read_dispute
 from billing.disputes.sockets import DisputedPayment
 from billing.gateways.port import Answer, Notice, Outcome
 from billing.webhooks import bodies
@@ -171,3 +175,11 @@ def provider_in(seller: Seller | None = None) -> Iterator[TestProvider]:
     finally:
         sockets.gateways.plug(before[0], before[1])
         sockets.payments.plug(before[2], before[3])
+
+
+def make_dispute(seller: Seller, **over: Any) -> Dispute:
+    """Return a dispute of a sale of this seller as the provider's events make it; `over` as in open_dispute."""
+    with provider_in(seller) as provider:
+        ref = provider.open_dispute(**over)
+        see_dispute(provider="stripe", facts=read_dispute(provider.disputes[ref]), actor=system("test"), at=AT)
+        return Dispute.objects.get(provider_ref=ref)
