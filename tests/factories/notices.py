@@ -22,6 +22,7 @@ from billing.disputes.reading import read_dispute
 from billing.disputes.sockets import DisputedPayment
 from billing.gateways.port import Answer, Notice, Outcome
 from billing.webhooks import bodies
+from billing.webhooks.operations import take_in, work
 from payouts.sellers.models import Seller
 
 OPENED = datetime(2026, 2, 2, 9, 0, tzinfo=UTC)
@@ -183,3 +184,13 @@ def make_dispute(seller: Seller, **over: Any) -> Dispute:
         ref = provider.open_dispute(**over)
         see_dispute(provider="stripe", facts=read_dispute(provider.disputes[ref]), actor=system("test"), at=AT)
         return Dispute.objects.get(provider_ref=ref)
+
+
+def bring_events(seller: Seller, *, worked: bool = False) -> None:
+    """Take in the events of a fresh dispute of this seller's sale, and process them where asked to."""
+    with provider_in(seller) as provider:
+        provider.open_dispute()
+        for notice in provider.events:
+            take_in(provider="stripe", notice=notice, at=AT)
+        if worked:
+            work(at=AT)
