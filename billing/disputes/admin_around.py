@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from django.conf import settings
@@ -9,6 +10,7 @@ from django.contrib import admin
 from django.db.models import Q
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 
+from backoffice.kit.actors import Actor
 from backoffice.kit.admin import (
     Button,
     OperatorAdmin,
@@ -73,7 +75,7 @@ class DisputeSubmissionAdmin(OperatorAdmin):
         ]
 
 
-def _propose(*, limits: str, **given: Any) -> DisputePolicy:
+def _propose(*, limits: str, actor: Actor, at: datetime, **given: Any) -> DisputePolicy:
     """Read 'EUR 25.00, USD 20' and propose."""
     read: dict[str, int] = {}
     for part in filter(None, (one.strip() for one in limits.split(","))):
@@ -82,7 +84,7 @@ def _propose(*, limits: str, **given: Any) -> DisputePolicy:
             read[currency] = Money.parse(amount.strip(), currency).amount_minor
         except MoneyError as problem:
             raise DisputePolicyInvalid(detail=problem.sentence) from None
-    return propose_policy(limits=read, **given)
+    return propose_policy(limits=read, actor=actor, at=at, **given)
 
 
 def _propose_fields(row: Any) -> dict[str, Any]:

@@ -18,11 +18,14 @@ from django.db import connection
 from backoffice.invariants import history_agrees_with_status  # noqa: F401 - the index of truths is loaded
 from backoffice.kit.actors import staff
 from backoffice.kit.invariants import TRUTHS, Verdict, check_books
+from billing.disputes.operations import accept_dispute
+from billing.disputes.submitting import _claim as send_next
 from fraud.screening.operations import clear_hit, work
 from payouts.ledger.operations import Draft, post
 from payouts.ledger.templates import Leg, platform, seller
 from tests.factories import screening
 from tests.factories.books import AT, ROBOT, Books, books_in, undone
+from tests.factories.notices import bring_events, make_dispute
 
 pytestmark = pytest.mark.django_db
 
@@ -516,6 +519,54 @@ def an_erased_party_can_still_be_compared(_: Books) -> None:
 def entries_vanish_from_a_list(_: Books) -> None:
     screened()
     spoil("DELETE FROM fraud_listentry WHERE source_id = 'd4'", tables="fraud_listentry")
+
+
+# --- disputes and inbound events
+
+
+@corrupts("dispute_movements_posted_once")
+def a_dispute_movement_costs_a_cent_more(books: Books) -> None:
+    make_dispute(books.french)
+    spoil(
+        "UPDATE billing_disputemovement SET fee_minor = fee_minor + 1, net_minor = net_minor - 1",
+        tables="billing_disputemovement",
+    )
+
+
+@corrupts("dispute_postings_have_movement")
+def a_dispute_fee_is_booked_by_hand(_: Books) -> None:
+    fee = Leg("psp.clearing", 0, "psp", "EUR", -1_500)
+    book("dispute_withdrawn", platform("expense.dispute", "EUR", 1_500), fee, source_kind="dispute")
+
+
+@corrupts("dispute_claims_agree")
+def a_claim_is_booked_for_no_dispute(_: Books) -> None:
+    claim = Leg("receivable.dispute", 0, "dsp_nobody", "EUR", 100)
+    book("dispute_lost", claim, platform("expense.dispute", "EUR", -100), source_kind="dispute")
+
+
+@corrupts("lost_disputes_are_charged", "dispute_claims_agree")
+def a_lost_dispute_forgets_whom_it_charged(books: Books) -> None:
+    make_dispute(books.french, status="lost")
+    spoil("UPDATE billing_dispute SET settled_minor = 0")
+
+
+@corrupts("dispute_answers_have_an_outcome")
+def a_worker_never_says_what_became_of_an_answer(books: Books) -> None:
+    dispute = make_dispute(books.french)
+    accept_dispute(dispute_id=dispute.pk, actor=ROBOT, at=AT, reason="Lost parcel.")
+    send_next(AT)
+
+
+@corrupts("inbound_events_are_done")
+def an_inbound_event_is_never_looked_at(books: Books) -> None:
+    bring_events(books.french)
+
+
+@corrupts("dead_events_say_why", "history_agrees_with_status")
+def an_inbound_event_dies_without_a_word(books: Books) -> None:
+    bring_events(books.french, worked=True)
+    spoil("UPDATE billing_inboundevent SET state = 'dead', code = ''")
 
 
 # --- the tests

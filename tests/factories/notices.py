@@ -14,10 +14,15 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from backoffice.kit.actors import system
 from billing.disputes import sockets
+from billing.disputes.models import Dispute
+from billing.disputes.operations import see_dispute
+from billing.disputes.reading import read_dispute
 from billing.disputes.sockets import DisputedPayment
 from billing.gateways.port import Answer, Notice, Outcome
 from billing.webhooks import bodies
+from billing.webhooks.operations import take_in, work
 from payouts.sellers.models import Seller
 
 OPENED = datetime(2026, 2, 2, 9, 0, tzinfo=UTC)
@@ -171,3 +176,21 @@ def provider_in(seller: Seller | None = None) -> Iterator[TestProvider]:
     finally:
         sockets.gateways.plug(before[0], before[1])
         sockets.payments.plug(before[2], before[3])
+
+
+def make_dispute(seller: Seller, **over: Any) -> Dispute:
+    """Return a dispute of a sale of this seller as the provider's events make it; `over` as in open_dispute."""
+    with provider_in(seller) as provider:
+        ref = provider.open_dispute(**over)
+        see_dispute(provider="stripe", facts=read_dispute(provider.disputes[ref]), actor=system("test"), at=AT)
+        return Dispute.objects.get(provider_ref=ref)
+
+
+def bring_events(seller: Seller, *, worked: bool = False) -> None:
+    """Take in the events of a fresh dispute of this seller's sale, and process them where asked to."""
+    with provider_in(seller) as provider:
+        provider.open_dispute()
+        for notice in provider.events:
+            take_in(provider="stripe", notice=notice, at=AT)
+        if worked:
+            work(at=AT)

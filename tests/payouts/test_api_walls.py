@@ -15,6 +15,7 @@ from payouts.earnings.models import Earning
 from payouts.runs.models import Payout
 from payouts.sellers.models import PayeeAccount, Seller
 from tests.factories.compliance import name_person, prove
+from tests.factories.notices import make_dispute
 from tests.factories.partners import ApiClient, make_client
 from tests.factories.runs import give_money
 from tests.factories.sellers import make_iban, make_payee, make_seller, make_tier
@@ -49,6 +50,11 @@ MATRIX = {
     "payouts/<public_id:payout_id>/statement": {"get": (OWN, None)},
     "payouts/<public_id:payout_id>/cancel": {"post": (OWN, {"reason": "mine now"})},
     "payout_eligibility": {"get": (OWN, None)},
+    "disputes": {"get": (LIST, None)},
+    "disputes/<public_id:dispute_id>": {"get": (OWN, None)},
+    "disputes/<public_id:dispute_id>/evidence": {"get": (OWN, None), "post": (OWN, {"shipping_carrier": "DHL"})},
+    "disputes/<public_id:dispute_id>/submit": {"post": (OWN, {"content_hash": "0" * 64})},
+    "disputes/<public_id:dispute_id>/accept": {"post": (OWN, {"reason": "mine now"})},
     "events": {"get": (LIST, None)},
     "events/<public_id:event_id>": {"get": (OWN, None)},
 }
@@ -107,6 +113,7 @@ def belongings():
     }  # fmt: skip
     prove(Requirement.objects.get(seller=seller, code="registration_document"), clock.now())
     declare_ownership(seller_id=seller.pk, stakes=[(person.public_id, None, 9_000)], actor=staff(1), at=clock.now())
+    ids["dispute_id"] = make_dispute(seller).public_id
     return owner, ids | {
         "seller_id": seller.public_id,
         "earning_id": earning["id"],
@@ -190,6 +197,7 @@ def test_lists_and_their_filters_never_show_other_partners_rows(route, belonging
     assert owner.get(route).json()["data"]
     filters = {"sellers": ["external_id=seller-1"], "earnings": [f"seller={ids['seller_id']}", "external_id=line-1"]}
     filters |= {"payouts": [f"seller={ids['seller_id']}"], "events": [f"subject={ids['payout_id']}"]}
+    filters |= {"disputes": [f"seller={ids['seller_id']}", "status=needs_response"]}
     for query in ["", *[f"?{one}" for one in filters[route]]]:
         assert stranger.get(route + query).json() == {"data": [], "next_cursor": None, "has_more": False}
     first = owner.get(f"{route}?limit=1").json()
