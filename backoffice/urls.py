@@ -15,10 +15,12 @@ API_ROOMS = (
     "backoffice.kit.api", "backoffice.kit.idempotency", "backoffice.kit.gates", "payouts.sellers.operations", "payouts.compliance.answering", "payouts.compliance.content",
     "payouts.compliance.documents", "payouts.compliance.persons", "payouts.compliance.numbers", "payouts.sellers.profile",
     "payouts.sellers.validation", "payouts.runs.building", "payouts.runs.booking", "payouts.runs.giving_back", "payouts.runs.planning",
+    "fraud.features.recording",
 )  # fmt: skip
 api: list[URLPattern | URLResolver] = [
     path("", include("payouts.api_urls")),
     path("", include("billing.api_urls")),
+    path("", include("fraud.api_urls")),
     path("events", partners.Events.as_view()),
     path("events/<public_id:event_id>", partners.OneEvent.as_view()),
     path("openapi.json", docs.openapi),

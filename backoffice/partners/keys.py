@@ -21,6 +21,8 @@ SCOPES = {
     "payouts:read": "read payouts, their lines, statements and eligibility",
     "payouts:write": "ask for payouts and cancel them",
     "events:read": "read the event log",
+    "decisions:read": "read decisions",
+    "decisions:write": "ask for decisions",
 }
 SHOWN_CHARACTERS = 14
 # Long enough that a busy key costs one write a minute, short enough that "last used" means something.

@@ -224,5 +224,5 @@ class RuleVersionAdmin(OperatorAdmin):
         rows = [(one.name, one.type, one.unit, one.window, one.source, one.meaning, one.sample, one.owner) for one in features().values()]
         heads = ("Name", "Type", "Unit", "Window", "Source", "Meaning", "Such as", "Owner")
         table = Table([Column(head) for head in heads], rows, note=f"Version {catalogue_version()}.")
-        context = {**self.admin_site.each_context(request), "title": "Catalogue of features", "table": table}
+        context = {**self.admin_site.each_context(request), "title": "Catalogue of features", "table": table, "panel": {"title": "Features"}}
         return TemplateResponse(request, "backoffice/fraud/catalogue.html", context)
