@@ -6,8 +6,8 @@ from backoffice.staff.roles import ACTS
 declare_permissions(f"{app_label}.{codename}" for codename, (app_label, _, _) in ACTS.items())
 
 # after the permissions the buttons name
-from fraud.screening import admin as screening  # noqa: E402, F401
-from fraud.screening import admin_lists as lists  # noqa: E402, F401
+from fraud.decisions import admin as decisions  # noqa: E402, F401
 from fraud.lists import admin as fraud_lists  # noqa: E402, F401
 from fraud.rules import admin as rules  # noqa: E402, F401
-from fraud.decisions import admin as decisions  # noqa: E402, F401, I001
+from fraud.screening import admin as screening  # noqa: E402, F401
+from fraud.screening import admin_lists as lists  # noqa: E402, F401

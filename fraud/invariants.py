@@ -1,4 +1,4 @@
 """Index of the truths of this wing; importing it registers them."""
 
+import fraud.decisions.invariants
 import fraud.screening.invariants  # noqa: F401
-import fraud.decisions.invariants  # noqa: F401

@@ -1,5 +1,9 @@
 """Index of the models of this wing; each stands in its room, all keep the label `fraud`."""
 
+from fraud.decisions.models import Backtest, Decision, DecisionReview, Replay, RuleHit  # noqa: F401
+from fraud.features.models import Feed, FraudEvent, FraudLabel  # noqa: F401
+from fraud.lists.models import ListedValue, ListsVersion  # noqa: F401
+from fraud.rules.models import Rule, RuleSet, RuleVersion  # noqa: F401
 from fraud.screening.models import (  # noqa: F401
     Check,
     Clearance,
@@ -11,8 +15,3 @@ from fraud.screening.models import (  # noqa: F401
     ScreeningPass,
     ScreeningPolicy,
 )
-
-from fraud.features.models import Feed, FraudEvent, FraudLabel  # noqa: E402, F401
-from fraud.lists.models import ListedValue, ListsVersion  # noqa: E402, F401
-from fraud.rules.models import Rule, RuleSet, RuleVersion  # noqa: E402, F401
-from fraud.decisions.models import Backtest, Decision, DecisionReview, Replay, RuleHit  # noqa: E402, F401, I001

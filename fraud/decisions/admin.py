@@ -68,25 +68,44 @@ def _rules(decision: Decision, look: Look) -> Table:
 
 def _values(decision: Decision, look: Look) -> Table:
     known = features()
-    rows = [(name, json.dumps(value), known[name].unit if name in known else "") for name, value in sorted(decision.features.items())]
+    rows = [
+        (name, json.dumps(value), known[name].unit if name in known else "") for name, value in sorted(decision.features.items())
+    ]
     rows += [(name, display.EMPTY, f"missing: {why}") for name, why in sorted(decision.missing.items())]
     return Table([Column("Feature"), Column("Value"), Column("Unit")], rows, empty="No rule looked at anything.")
 
 
 def _listed(decision: Decision, look: Look) -> Table:
-    rows = [(one["list"], one["kind"], "absolutely" if one["absolute"] else "", one["reason"], one["id"]) for one in decision.conditions]
-    return Table([Column("List"), Column("Kind"), Column(""), Column("Why"), Column("Id")], rows, empty="Nothing of it was listed.")
+    rows = [
+        (one["list"], one["kind"], "absolutely" if one["absolute"] else "", one["reason"], one["id"])
+        for one in decision.conditions
+    ]
+    return Table(
+        [Column("List"), Column("Kind"), Column(""), Column("Why"), Column("Id")], rows, empty="Nothing of it was listed."
+    )
 
 
 @admin.register(Decision)
 class DecisionAdmin(OperatorAdmin):
-    list_display = ("shown_id", "point_shown", "subject", "outcome_shown", "because_shown", "code", "amount_money", "score_shown", "decided")
+    list_display = (
+        "shown_id",
+        "point_shown",
+        "subject",
+        "outcome_shown",
+        "because_shown",
+        "code",
+        "amount_money",
+        "score_shown",
+        "decided",
+    )
     list_filter = (("outcome", ChoicesDropdownFilter), ("point", ChoicesDropdownFilter))
     search_by = (lambda term: Q(subject=term), lambda term: Q(seller=term))
     search_help_text = "Id, subject, or seller's id"
     actor_fields = ("actor",)
     empty_title = "No decisions yet"
-    empty_text = "They are made before payouts leave, accounts change and sellers open, once a rule or a listed value could object."
+    empty_text = (
+        "They are made before payouts leave, accounts change and sellers open, once a rule or a listed value could object."
+    )
     panels = (
         Panel("rules", "Rules", _rules, lazy=False, order=10),
         Panel("values", "What they saw", _values, lazy=False, order=20),
@@ -190,7 +209,9 @@ class DecisionReviewAdmin(OperatorAdmin):
 
 def put_to_approval(*, version: RuleVersion, reason: str, actor: Actor, at: datetime) -> RuleVersion:
     """Put a version to approval with what it did in the shadow."""
-    return ask_for_approval(version_id=version.pk, tried=tried(version, since=version.shadow_at or at, until=at), actor=actor, at=at, reason=reason)
+    return ask_for_approval(
+        version_id=version.pk, tried=tried(version, since=version.shadow_at or at, until=at), actor=actor, at=at, reason=reason
+    )
 
 
 def _tests(version: RuleVersion, look: Look) -> Table:
@@ -277,4 +298,8 @@ class ReplayAdmin(OperatorAdmin):
     at_shown = instant_column("At", "at")
 
     def facts(self, row: Replay) -> list[tuple[str, Any]]:
-        return [("Sampled", row.sampled), ("Agreed", row.agreed), ("Differing", json.dumps(row.differing) if row.differing else "none")]
+        return [
+            ("Sampled", row.sampled),
+            ("Agreed", row.agreed),
+            ("Differing", json.dumps(row.differing) if row.differing else "none"),
+        ]

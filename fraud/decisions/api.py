@@ -28,7 +28,10 @@ class DecisionIn(StrictSerializer):
     """One moment to decide on. Buyer and device are opaque references of yours; email and phone are looked up and not kept."""
 
     kind = serializers.ChoiceField(ASKED_BY_PARTNERS)
-    event_id = Text(max_length=120, help_text="Your reference; of a sale, the external_id its earning will carry. Asked again, it is answered the same.")
+    event_id = Text(
+        max_length=120,
+        help_text="Your reference; of a sale, the external_id its earning will carry. Asked again, it is answered the same.",
+    )
     seller = PublicId("sel")
     amount = MoneyIn()
     occurred_at = serializers.DateTimeField(required=False, help_text="Now, where it is left out; at most a day ago.")
@@ -102,7 +105,11 @@ def question_of(caller: Any, given: Mapping[str, Any], call: Call) -> Question:
     def scoped(text: str) -> str:
         return f"{caller.public_id}/{text}" if text else ""
 
-    ref = f"api:{caller.public_id}:{given['event_id']}" if given["kind"] == Point.SALE else f"{given['kind']}:{scoped(given['event_id'])}"
+    ref = (
+        f"api:{caller.public_id}:{given['event_id']}"
+        if given["kind"] == Point.SALE
+        else f"{given['kind']}:{scoped(given['event_id'])}"
+    )
     happening = Happening(
         ref=ref, kind=given["kind"], at=min(at, call.at), amount_minor=given["amount"]["amount_minor"], currency=given["amount"]["currency"],
         buyer=scoped(given["buyer"]), seller=seller.public_id, device=scoped(given["device"]), country=country,
@@ -128,7 +135,9 @@ class Decisions(ApiView):
         answers=DecisionOut,
         example_in=EXAMPLE_IN,
         example=EXAMPLE,
-        refusals=["fraud_event_is_another:422:An event with this reference is known, with other content: amount_minor differs. Give each event a reference of its own."],
+        refusals=[
+            "fraud_event_is_another:422:An event with this reference is known, with other content: amount_minor differs. Give each event a reference of its own."
+        ],
     )
     def post(self, request: Any, given: Mapping[str, Any], call: Call) -> dict[str, Any]:
         """Ask before something happens: allow, review, hold or block."""
@@ -143,5 +152,3 @@ class OneDecision(ApiView):
     def get(self, request: Any, decision_id: str) -> dict[str, Any]:
         """Read one decision."""
         return shown(request.user, decision_id)
-
-

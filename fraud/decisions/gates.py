@@ -41,7 +41,9 @@ def needed(point: str) -> bool:
 
 
 def _stopped_sellers() -> Any:
-    return DecisionReview.objects.filter(point=Point.ONBOARDING, state=ReviewState.OPEN, outcome__in=[Outcome.HOLD, Outcome.BLOCK])
+    return DecisionReview.objects.filter(
+        point=Point.ONBOARDING, state=ReviewState.OPEN, outcome__in=[Outcome.HOLD, Outcome.BLOCK]
+    )
 
 
 def _decided(question: Question, actor: Actor, at: datetime) -> Decision:
@@ -132,7 +134,15 @@ def asked_by_billing(point: str) -> Callable[..., list[Objection]]:
     """
 
     def answer(
-        *, subject: str, amount_minor: int, currency: str, customer: str, actor: Actor, at: datetime, seller: Seller | None = None, **_: Any
+        *,
+        subject: str,
+        amount_minor: int,
+        currency: str,
+        customer: str,
+        actor: Actor,
+        at: datetime,
+        seller: Seller | None = None,
+        **_: Any,
     ) -> list[Objection]:
         if not needed(point):
             return []

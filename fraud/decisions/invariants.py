@@ -7,7 +7,11 @@ from backoffice.kit.invariants import rows_of, truth
 Rows = list[dict[str, Any]]
 
 
-@truth(15, "decisions_add_up", "A decision's score is the sum of its counted hits, its rules are those of its set, and it concerns its own event.")
+@truth(
+    15,
+    "decisions_add_up",
+    "A decision's score is the sum of its counted hits, its rules are those of its set, and it concerns its own event.",
+)
 def decisions_add_up() -> Rows:
     return rows_of(
         """SELECT d.public_id AS decision, d.score AS said, r.score AS counted, r.rules, s.members
@@ -21,7 +25,11 @@ def decisions_add_up() -> Rows:
     )
 
 
-@truth(15, "stopping_decisions_say_why", "Whatever is not allowed has a reason code and a text for the operator; what is held has a day to look at it.")
+@truth(
+    15,
+    "stopping_decisions_say_why",
+    "Whatever is not allowed has a reason code and a text for the operator; what is held has a day to look at it.",
+)
 def stopping_decisions_say_why() -> Rows:
     return rows_of(
         """SELECT public_id AS decision, outcome, code, review_on FROM fraud_decision
@@ -70,7 +78,11 @@ def live_rules_have_two_people() -> Rows:
     )
 
 
-@truth(15, "the_set_is_what_is_live", "The newest rule set names exactly the versions that are asked, and counts exactly the live ones.")
+@truth(
+    15,
+    "the_set_is_what_is_live",
+    "The newest rule set names exactly the versions that are asked, and counts exactly the live ones.",
+)
 def the_set_is_what_is_live() -> Rows:
     return rows_of(
         """WITH newest AS (SELECT * FROM fraud_ruleset ORDER BY id DESC LIMIT 1),

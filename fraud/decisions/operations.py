@@ -221,9 +221,7 @@ def _open(review_id: int, reason: str) -> DecisionReview:
 def _free(review: DecisionReview, actor: Actor, at: datetime, reason: str) -> None:
     """Let go what stands still because of the decision, and only because of it."""
     if review.point == Point.PAYOUT:
-        held = Payout.objects.filter(
-            public_id=review.subject, status=PayoutStatus.HELD, status_code=review.decision.code
-        ).first()
+        held = Payout.objects.filter(public_id=review.subject, status=PayoutStatus.HELD, status_code=review.decision.code).first()
         if held is not None:
             release_payout(payout_id=held.pk, actor=actor, at=at, reason=reason)
     if review.point == Point.PAYEE_CHANGE:
@@ -235,7 +233,9 @@ def _free(review: DecisionReview, actor: Actor, at: datetime, reason: str) -> No
 
 
 def _reviewed(review: DecisionReview, actor: Actor, at: datetime, reason: str) -> None:
-    audit.record(actor, f"decision.{review.state}", review.decision.public_id, at, reason=reason, facts={"subject": review.subject})
+    audit.record(
+        actor, f"decision.{review.state}", review.decision.public_id, at, reason=reason, facts={"subject": review.subject}
+    )
     told = {"decision": review.decision.public_id, "subject": review.subject, "state": str(review.state)}
     tell("decision.reviewed", subject=review.public_id, payload=told, at=at, partner_id=review.decision.partner_id)
 
@@ -248,7 +248,14 @@ def replay(decision: Decision) -> dict[str, Any]:
     asked = load_set(decision.rule_set_id).at(decision.point)
     again = judge(asked, decision.point, decision.features, decision.conditions).essence()
     was = Verdict(
-        decision.outcome, decision.because, decision.code, decision.operator_text, decision.seller_text, 0, decision.score, decision.results
+        decision.outcome,
+        decision.because,
+        decision.code,
+        decision.operator_text,
+        decision.seller_text,
+        0,
+        decision.score,
+        decision.results,
     ).essence()
     again, was = (json.loads(json.dumps(one)) for one in (again, was))
     return {name: {"was": was[name], "again": again[name]} for name in was if was[name] != again[name]}

@@ -49,7 +49,9 @@ def run_backtests(*, actor: Actor, at: datetime) -> int:
 
 def _claim(actor: Actor, at: datetime) -> Backtest | None:
     with transaction.atomic():
-        for lost in Backtest.objects.select_for_update(skip_locked=True).filter(state=BacktestState.RUNNING, beat_at__lt=at - SILENT):
+        for lost in Backtest.objects.select_for_update(skip_locked=True).filter(
+            state=BacktestState.RUNNING, beat_at__lt=at - SILENT
+        ):
             transition(BACKTEST, lost, BacktestState.QUEUED, actor=actor, at=at, code="worker_lost")
         rows = Backtest.objects.select_for_update(skip_locked=True, of=("self",)).select_related("version__rule")
         test = rows.filter(state=BacktestState.QUEUED).order_by("pk").first()

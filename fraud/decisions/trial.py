@@ -257,7 +257,9 @@ def _history(version: RuleVersion, names: frozenset[str], since: datetime, until
     labels = FraudLabel.objects.filter(known_at__gt=since - WARM_UP, known_at__lte=until).order_by("known_at", "pk")
     for label in labels.values_list("known_at", "is_fraud", *_SUBJECTS).iterator(chunk_size=CHUNK):
         engine.learn(Label(_microseconds(label[0]), *label[1:]))
-    events = FraudEvent.objects.filter(kind__in={Point.SALE, version.rule.point}, at__gt=since - WARM_UP, at__lte=until).order_by("pk")
+    events = FraudEvent.objects.filter(kind__in={Point.SALE, version.rule.point}, at__gt=since - WARM_UP, at__lte=until).order_by(
+        "pk"
+    )
     chunk: list[tuple[FraudEvent, dict[str, Any]]] = []
     for event in events.iterator(chunk_size=CHUNK):
         seen = Seen(

@@ -108,7 +108,12 @@ def replay_decisions(*, at: datetime, sample: int = SAMPLE, since: datetime | No
             at=at, sampled=sampled, agreed=sampled - len(differing), differing=differing[:DIFFERING_SHOWN]
         )
         if differing:
-            tell("decisions.differ", subject=differing[0]["decision"], payload={"sampled": sampled, "differing": len(differing)}, at=at)
+            tell(
+                "decisions.differ",
+                subject=differing[0]["decision"],
+                payload={"sampled": sampled, "differing": len(differing)},
+                at=at,
+            )
     return kept
 
 

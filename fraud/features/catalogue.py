@@ -73,7 +73,11 @@ def _velocity() -> list[Feature]:
                 made.append(Feature(f"{subject}.{what}_{window}", kind, unit, window, "events", meaning, sample))
             for other in DISTINCT[subject]:
                 name = f"{subject}.distinct_{plural(other)}_{window}"
-                made.append(Feature(name, INT, plural(other), window, "events", f"Different {plural(other)} among the sales {within}.", "2"))
+                made.append(
+                    Feature(
+                        name, INT, plural(other), window, "events", f"Different {plural(other)} among the sales {within}.", "2"
+                    )
+                )
     return made
 
 
@@ -101,9 +105,23 @@ _HISTORY = [
     _f("seller.payouts_returned", INT, "payouts", "history", "Payouts that came back or were rejected.", "0"),
     _f("seller.sales_90d", INT, "sales", "history", "Sales of the last 90 days as booked.", "120"),
     _f("seller.refund_rate_90d", FLOAT, "share", "history", "Refunds per sale in the last 90 days; 0 without sales.", "0.04"),
-    _f("seller.chargeback_rate_90d", FLOAT, "share", "history", "Chargebacks per sale in the last 90 days; 0 without sales.", "0.01"),
+    _f(
+        "seller.chargeback_rate_90d",
+        FLOAT,
+        "share",
+        "history",
+        "Chargebacks per sale in the last 90 days; 0 without sales.",
+        "0.01",
+    ),
     _f("payee.age_hours", INT, "hours", "history", "Hours since the payee account in question was added.", "30"),
-    _f("payee.changes_30d", INT, "changes", "history", "Times the seller's account for this currency was added or changed in 30 days.", "1"),
+    _f(
+        "payee.changes_30d",
+        INT,
+        "changes",
+        "history",
+        "Times the seller's account for this currency was added or changed in 30 days.",
+        "1",
+    ),
     _f("payee.is_first", BOOL, "", "history", "Whether this is the seller's first account for the currency.", "true"),
     _f("payee.name_check", TEXT, "", "history", "What the bank said of the account holder's name.", "'match'"),
     _f("payee.country", TEXT, "ISO 3166", "history", "Where the account is.", "'DE'"),
@@ -134,7 +152,9 @@ def features() -> dict[str, Feature]:
 @functools.cache
 def catalogue_version() -> str:
     """Return the version of the catalogue: a hash of what it says."""
-    said = "\n".join(f"{one.name}|{one.type}|{one.unit}|{one.window}|{one.source}" for one in sorted(features().values(), key=lambda f: f.name))
+    said = "\n".join(
+        f"{one.name}|{one.type}|{one.unit}|{one.window}|{one.source}" for one in sorted(features().values(), key=lambda f: f.name)
+    )
     return hashlib.sha256(said.encode()).hexdigest()[:12]
 
 

@@ -67,7 +67,7 @@ def values_of(asked: Asked, names: frozenset[str], *, at: datetime) -> Values:
             values.known.update({name: found[name] for name in wanted if found.get(name) is not None})
             values.missing.update({name: "nothing is known of it here" for name in wanted if found.get(name) is None})
         values.durations[source] = int((time.perf_counter() - started) * 1_000_000)
-    values.missing.update({name: "no such feature" for name in names - features().keys()})
+    values.missing.update(dict.fromkeys(names - features().keys(), "no such feature"))
     return values
 
 
@@ -165,7 +165,13 @@ def _links(asked: Asked, names: frozenset[str], at: datetime) -> dict[str, Any]:
     if not wanted:
         return {}
     sql = "SELECT " + ", ".join(f"({one})" for one in wanted.values())
-    facts = {"seller": asked.seller_id, "device": asked.event.device, "name": asked.event.seller, "at": at, "month": at - timedelta(days=30)}
+    facts = {
+        "seller": asked.seller_id,
+        "device": asked.event.device,
+        "name": asked.event.seller,
+        "at": at,
+        "month": at - timedelta(days=30),
+    }
     row = _row(sql, facts)
     return dict(zip(wanted, row, strict=True)) if row else {}
 

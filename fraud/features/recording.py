@@ -24,7 +24,9 @@ class EventInvalid(InputError):
 
 class EventIsAnother(InputError):
     code = "fraud_event_is_another"
-    sentence = "An event with this reference is known, with other content: {what} differs. Give each event a reference of its own."
+    sentence = (
+        "An event with this reference is known, with other content: {what} differs. Give each event a reference of its own."
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +93,9 @@ def label_event(*, event_id: int, is_fraud: bool, source: str, actor: Actor, at:
 
 def sale_of(seller: str, order_ref: str) -> FraudEvent | None:
     """Return the sale of an order, the earliest where there are several."""
-    return FraudEvent.objects.filter(~Q(order_ref=""), kind="sale", seller=seller, order_ref=order_ref).order_by("at", "pk").first()
+    return (
+        FraudEvent.objects.filter(~Q(order_ref=""), kind="sale", seller=seller, order_ref=order_ref).order_by("at", "pk").first()
+    )
 
 
 ANALYST = LabelSource.ANALYST

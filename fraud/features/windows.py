@@ -176,9 +176,7 @@ class WindowEngine:
         self.asks = [Ask.of(one) for one in wanted if one.source == "events"]
         self._subjects: dict[str, dict[str, _Subject]] = {ask.subject: {} for ask in self.asks}
         self._lengths = {s: sorted({MICROSECONDS[a.window] for a in self.asks if a.subject == s}) for s in self._subjects}
-        self._others = {
-            s: sorted({_FIELDS[a.other] for a in self.asks if a.subject == s and a.other}) for s in self._subjects
-        }
+        self._others = {s: sorted({_FIELDS[a.other] for a in self.asks if a.subject == s and a.other}) for s in self._subjects}
         self._plan = {s: [(a, MICROSECONDS[a.window]) for a in self.asks if a.subject == s] for s in self._subjects}
 
     def _of(self, subject: str, key: str) -> _Subject:

@@ -62,7 +62,12 @@ def _asked(row: Any, asked: dict[str, Any]) -> dict[str, Any]:
 
 def _effect(row: ListedValue) -> list[tuple[str, Any]]:
     ends = display.instant(row.expires_at)
-    return [("List", row.get_list_display()), ("Value", f"{row.get_kind_display()} {row.shown}"), ("Until", ends), ("Why", row.reason)]
+    return [
+        ("List", row.get_list_display()),
+        ("Value", f"{row.get_kind_display()} {row.shown}"),
+        ("Until", ends),
+        ("Why", row.reason),
+    ]
 
 
 def _opened(row: ListedValue) -> tuple[bytes, str, str]:

@@ -53,7 +53,8 @@ class ListedValue(models.Model):
         constraints = [
             models.CheckConstraint(condition=~Q(list="allowed") | Q(expires_at__isnull=False), name="allowed_ends"),
             models.CheckConstraint(
-                condition=~(Q(list="allowed") & Q(state__in=["active", "ended"])) | (~Q(approved_by="") & ~Q(approved_by=F("made_by"))),
+                condition=~(Q(list="allowed") & Q(state__in=["active", "ended"]))
+                | (~Q(approved_by="") & ~Q(approved_by=F("made_by"))),
                 name="allowed_by_two",
             ),
             models.CheckConstraint(condition=Q(list="blocked") | Q(absolute=False), name="only_blocks_are_absolute"),

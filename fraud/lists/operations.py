@@ -130,9 +130,7 @@ def list_value(
     return row
 
 
-def _check(
-    list: str, kind: str, value: str, reason: str, absolute: bool, expires_at: datetime | None, at: datetime
-) -> None:
+def _check(list: str, kind: str, value: str, reason: str, absolute: bool, expires_at: datetime | None, at: datetime) -> None:
     plain = normal(kind, value)
     problems = {
         "A value stands on the list allowed, blocked or watched.": list not in ListKind.values,
@@ -292,5 +290,7 @@ def export_values(rows: Sequence[ListedValue]) -> str:
         ends = row.expires_at.isoformat() if row.expires_at else ""
         cells = [row.list, row.kind, row.value, row.reason, "yes" if row.absolute else "", ends]
         # a cell that begins like a formula would be one in a spreadsheet
-        writer.writerow([f"'{cell}" if cell[:1] in "=+-@\t\r" and cell[:1] and row.kind != ValueKind.PHONE else cell for cell in cells])
+        writer.writerow(
+            [f"'{cell}" if cell[:1] in "=+-@\t\r" and cell[:1] and row.kind != ValueKind.PHONE else cell for cell in cells]
+        )
     return out.getvalue()

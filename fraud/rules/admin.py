@@ -61,7 +61,9 @@ queue(
 def wording_fields(row: RuleVersion | None) -> dict[str, Any]:
     """Return what the editor asks; a message about the expression names the character and what to do."""
     made: dict[str, Any] = {
-        "expression": fields.long_text("When", "Such as event.amount_minor > 50000 && seller.age_days < 30. The catalogue lists what there is."),
+        "expression": fields.long_text(
+            "When", "Such as event.amount_minor > 50000 && seller.age_days < 30. The catalogue lists what there is."
+        ),
         "effect": fields.choice("Then", Effect.choices),
         "score": fields.number("Score", "Scores of all rules that hit add up.", low=0, high=1000),
         "code": fields.text("Reason code", "For machines, such as large_amount.", max_length=40),
@@ -96,7 +98,9 @@ def _conditions(row: RuleVersion, look: Look) -> Table:
         parts = [condition.text for condition in compile_expression(row.expression).conditions]
     except operations.InputError as problem:
         return Table([Column("Problem")], [(str(problem),)])
-    return Table([Column("Condition")], [(part,) for part in parts], note="Each is answered by itself in the trace of a decision.")
+    return Table(
+        [Column("Condition")], [(part,) for part in parts], note="Each is answered by itself in the trace of a decision."
+    )
 
 
 def _features(row: RuleVersion, look: Look) -> Table:
@@ -109,12 +113,17 @@ def _versions(row: RuleVersion, look: Look) -> Table:
     rows, older = look.slice_of(RuleVersion.objects.select_related("rule").filter(rule=row.rule))
     return Table(
         [Column("Version"), Column("State"), Column("When"), Column("Live since")],
-        [(display.link(one, str(one)), display.state(one, "state"), one.expression, display.instant(one.live_at)) for one in rows],
+        [
+            (display.link(one, str(one)), display.state(one, "state"), one.expression, display.instant(one.live_at))
+            for one in rows
+        ],
         older=older,
     )
 
 
-def _button(name: str, label: str, verb: Any, permission: str, states: tuple[Any, ...], *, asks: bool = True, **more: Any) -> Button:
+def _button(
+    name: str, label: str, verb: Any, permission: str, states: tuple[Any, ...], *, asks: bool = True, **more: Any
+) -> Button:
     return Button(
         name=name, label=label, verb=verb, permission=permission, states=states, state_field="state", effect=_says,
         arguments=lambda row, asked: {"version_id": row.pk} | ({"reason": asked["reason"]} if asks else {}),
@@ -144,11 +153,17 @@ class RuleVersionAdmin(OperatorAdmin):
             verb=operations.draft_rule,
             permission="fraud.write_rules",
             arguments=lambda row, asked: {"name": asked["name"], "point": asked["point"], "wording": wording_of(asked)},
-            fields=lambda row: {
-                "name": fields.text("Name", "Lower-case letters, digits and hyphens. A name that exists gets a further version.", max_length=60),
-                "point": fields.choice("At", Point.choices),
-            }
-            | wording_fields(None),
+            fields=lambda row: (
+                {
+                    "name": fields.text(
+                        "Name",
+                        "Lower-case letters, digits and hyphens. A name that exists gets a further version.",
+                        max_length=60,
+                    ),
+                    "point": fields.choice("At", Point.choices),
+                }
+                | wording_fields(None)
+            ),
             done="Kept as a draft.",
             then=lambda row, made: display.page_of(made),
         ),
@@ -207,7 +222,12 @@ class RuleVersionAdmin(OperatorAdmin):
             *_says(row)[1:],
             ("Promises", f"at most {row.expected_basis_points / 100:g} % of decisions, {row.daily_ceiling} hits a day"),
             ("The seller reads", row.seller_text),
-            ("Shadow", f"{row.shadow_hours} hours, since {row.shadow_at:%Y-%m-%d %H:%M} UTC" if row.shadow_at else f"{row.shadow_hours} hours"),
+            (
+                "Shadow",
+                f"{row.shadow_hours} hours, since {row.shadow_at:%Y-%m-%d %H:%M} UTC"
+                if row.shadow_at
+                else f"{row.shadow_hours} hours",
+            ),
             ("By", self.person(row, "made_by")),
             ("Approved by", self.person(row, "approved_by") if row.approved_by else ""),
             ("Live since", display.instant(row.live_at)),
@@ -221,8 +241,16 @@ class RuleVersionAdmin(OperatorAdmin):
         """Show every feature a rule may name."""
         if not self.has_view_permission(request):
             raise PermissionDenied
-        rows = [(one.name, one.type, one.unit, one.window, one.source, one.meaning, one.sample, one.owner) for one in features().values()]
+        rows = [
+            (one.name, one.type, one.unit, one.window, one.source, one.meaning, one.sample, one.owner)
+            for one in features().values()
+        ]
         heads = ("Name", "Type", "Unit", "Window", "Source", "Meaning", "Such as", "Owner")
         table = Table([Column(head) for head in heads], rows, note=f"Version {catalogue_version()}.")
-        context = {**self.admin_site.each_context(request), "title": "Catalogue of features", "table": table, "panel": {"title": "Features"}}
+        context = {
+            **self.admin_site.each_context(request),
+            "title": "Catalogue of features",
+            "table": table,
+            "panel": {"title": "Features"},
+        }
         return TemplateResponse(request, "backoffice/fraud/catalogue.html", context)

@@ -77,7 +77,9 @@ def compile_expression(expression: str) -> Compiled:
         found = program.return_type().name().lower()
         raise _problem(0, f"The expression gives {found}, not true or false.", "Compare it with something, such as > 100.")
     # of one condition, the trace is the answer itself
-    conditions = tuple(Condition(part, _program(part)) for part in parts) if len(parts) > 1 else (Condition(expression.strip(), program),)
+    conditions = (
+        tuple(Condition(part, _program(part)) for part in parts) if len(parts) > 1 else (Condition(expression.strip(), program),)
+    )
     return Compiled(expression, program, conditions, frozenset(name for name, _ in names))
 
 

@@ -22,7 +22,11 @@ def rules_name_what_is_there(databases: Any = None, **kwargs: Any) -> list[Check
     except DatabaseError:
         return []  # not migrated yet
     return [
-        Error(f"The rule {row} names {', '.join(gone)}, which the catalogue does not have.", hint="Retire it first.", id="fraud.E001")
+        Error(
+            f"The rule {row} names {', '.join(gone)}, which the catalogue does not have.",
+            hint="Retire it first.",
+            id="fraud.E001",
+        )
         for row in rows
         if (gone := sorted(set(row.features) - features().keys()))
     ]

@@ -69,10 +69,7 @@ class _Reader:
         left = self.operand()
         while (strength := _BINDING.get(self.peek(), 0)) > binding:
             operator = self.take().text
-            if operator == "in":
-                left = _among(left, self.literals())
-            else:
-                left = _combine(operator, left, self.expression(strength))
+            left = _among(left, self.literals()) if operator == "in" else _combine(operator, left, self.expression(strength))
         return left
 
     def operand(self) -> Node:
@@ -226,7 +223,9 @@ def evaluate_all(compiled: Compiled, columns: Mapping[str, Column], rows: int) -
     return _by_runtime(compiled, columns, np.flatnonzero(doubtful), known & values, ~known)
 
 
-def _by_runtime(compiled: Compiled, columns: Mapping[str, Column], places: Array, hit: Array, unknown: Array) -> tuple[Array, Array]:
+def _by_runtime(
+    compiled: Compiled, columns: Mapping[str, Column], places: Array, hit: Array, unknown: Array
+) -> tuple[Array, Array]:
     hit, unknown = hit.copy(), unknown.copy()
     for place in places:
         values = {name: columns[name].values[place] for name in compiled.names if columns[name].known[place]}

@@ -44,7 +44,11 @@ def tokens(text: str) -> list[Token]:
     while place < len(text):
         match = _TOKEN.match(text, place)
         if match is None:
-            remedy = "Close the quotes." if text[place] in "\"'" else "Use names, numbers, 'text', && || ! == != < <= > >= + - * / % in ?: and brackets."
+            remedy = (
+                "Close the quotes."
+                if text[place] in "\"'"
+                else "Use names, numbers, 'text', && || ! == != < <= > >= + - * / % in ?: and brackets."
+            )
             raise GrammarError(place, f"“{text[place]}” begins nothing a rule knows.", remedy)
         if match.lastgroup != "space":
             found.append(Token(match.lastgroup or "", match.group(), place))

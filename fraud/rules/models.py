@@ -86,4 +86,3 @@ class RuleSet(models.Model):
 
     def __str__(self) -> str:
         return f"rule set {self.pk}"
-

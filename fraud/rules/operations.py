@@ -114,19 +114,25 @@ def change_draft(*, version_id: int, wording: Wording, actor: Actor, at: datetim
 
 def _check(name: str, point: str, wording: Wording) -> None:
     problems = {
-        "A rule's name is lower-case letters, digits and hyphens, 3 to 60 of them.": not re.fullmatch(r"[a-z][a-z0-9-]{2,59}", name),
+        "A rule's name is lower-case letters, digits and hyphens, 3 to 60 of them.": not re.fullmatch(
+            r"[a-z][a-z0-9-]{2,59}", name
+        ),
         f"A decision point is one of: {', '.join(Point.values)}.": point not in Point.values,
         f"An effect is one of: {', '.join(Effect.values)}.": wording.effect not in Effect.values,
         "The score lies between 0 and 1000.": not 0 <= wording.score <= 1000,
         "A rule that only scores has a score above 0.": wording.effect == Effect.SCORE and wording.score == 0,
-        "The reason code is lower-case letters, digits and underscores, 3 to 40 of them.": not re.fullmatch(r"[a-z][a-z0-9_]{2,39}", wording.code),
+        "The reason code is lower-case letters, digits and underscores, 3 to 40 of them.": not re.fullmatch(
+            r"[a-z][a-z0-9_]{2,39}", wording.code
+        ),
         "Say what the operator reads when it hits.": not wording.operator_text.strip(),
         "Say what the seller reads when it hits; nothing that teaches how to get round it.": not wording.seller_text.strip(),
         "Texts have at most 1000 characters.": max(len(wording.operator_text), len(wording.seller_text)) > 1000,
         "The expected share lies between 1 and 10000 basis points.": not 1 <= wording.expected_basis_points <= 10_000,
         "The daily ceiling lies between 1 and 1000000 hits.": not 1 <= wording.daily_ceiling <= 1_000_000,
         "A hold is looked at within 1 to 30 days.": not 1 <= wording.review_days <= 30,
-        f"The shadow lasts {SHADOW_HOURS_MIN} to {SHADOW_HOURS_MAX} hours.": not SHADOW_HOURS_MIN <= wording.shadow_hours <= SHADOW_HOURS_MAX,
+        f"The shadow lasts {SHADOW_HOURS_MIN} to {SHADOW_HOURS_MAX} hours.": not SHADOW_HOURS_MIN
+        <= wording.shadow_hours
+        <= SHADOW_HOURS_MAX,
     }
     for sentence, wrong in problems.items():
         if wrong:
@@ -193,7 +199,13 @@ def ask_for_approval(*, version_id: int, tried: dict[str, int], actor: Actor, at
         raise ShadowTooShort(rule=version, until=f"{until:%Y-%m-%d %H:%M} UTC")
     asked, hits = tried.get("asked", 0), tried.get("hits", 0)
     if hits * 10_000 > version.expected_basis_points * max(asked, 1):
-        raise HitsTooMuch(rule=version, hits=hits, asked=asked, share=f"{hits / max(asked, 1):.1%}", expected=f"{version.expected_basis_points / 100:g} %")
+        raise HitsTooMuch(
+            rule=version,
+            hits=hits,
+            asked=asked,
+            share=f"{hits / max(asked, 1):.1%}",
+            expected=f"{version.expected_basis_points / 100:g} %",
+        )
     approvals.request_approval(
         action=ACTION, subject=version.public_id, content_hash=content_hash(version), shown=shown(version) | tried, maker=Actor.parse(version.made_by),
         at=at, barred={} if str(actor) == version.made_by else {str(actor): "you put it to approval"},
@@ -239,7 +251,12 @@ def go_live(*, version_id: int, actor: Actor, at: datetime, reason: str = "") ->
 
 
 def _swap(version: RuleVersion, actor: Actor, at: datetime, reason: str, leaves_as: RuleState = RuleState.REPLACED) -> None:
-    now = RuleVersion.objects.select_for_update(of=("self",)).select_related("rule").filter(rule=version.rule, state=RuleState.LIVE).first()
+    now = (
+        RuleVersion.objects.select_for_update(of=("self",))
+        .select_related("rule")
+        .filter(rule=version.rule, state=RuleState.LIVE)
+        .first()
+    )
     if now is not None:
         transition(RULE, now, leaves_as, actor=actor, at=at, code=f"version_{version.number}", reason=reason)
         RuleVersion.objects.filter(pk=now.pk).update(changed_at=at)

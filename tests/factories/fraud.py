@@ -30,7 +30,9 @@ def wording(expression: str = "event.amount_minor > 100000", **over: Any) -> Wor
     return Wording(expression=expression, **(facts | over))
 
 
-def make_draft(expression: str = "event.amount_minor > 100000", *, point: str = Point.SALE, name: str = "", **over: Any) -> RuleVersion:
+def make_draft(
+    expression: str = "event.amount_minor > 100000", *, point: str = Point.SALE, name: str = "", **over: Any
+) -> RuleVersion:
     name = name or f"rule-{next(_numbers)}"
     return draft_rule(name=name, point=point, wording=wording(expression, **over), actor=MAKER, at=AT - timedelta(days=3))
 
@@ -63,7 +65,9 @@ def happening(**over: Any) -> Happening:
     return Happening(**(facts | over))
 
 
-def ask(*, at: datetime | None = None, seller: Any = None, payee: Any = None, passing: dict[str, str] | None = None, **over: Any) -> Decision:
+def ask(
+    *, at: datetime | None = None, seller: Any = None, payee: Any = None, passing: dict[str, str] | None = None, **over: Any
+) -> Decision:
     """Return the decision on one sale."""
     event = happening(**over)
     question = Question(event, event.ref, event.ref, seller=seller, payee=payee, passing=passing or {})

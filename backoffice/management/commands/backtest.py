@@ -22,9 +22,18 @@ class Command(OperatorCommand):
         parser.add_argument("--from", dest="since", metavar="ISO8601", help="default: 30 days before --to")
         parser.add_argument("--to", dest="until", metavar="ISO8601", help="default: now")
         parser.add_argument("--expression", metavar="CEL", help="instead of a rule, with --events")
-        parser.add_argument("--events", type=Path, metavar="FILE", help="CSV or Parquet with event_id,at,buyer,seller,amount_minor,currency,is_fraud")
         parser.add_argument(
-            "--label-delay-days", type=int, default=LABEL_DELAY_DAYS, metavar="N", help="when labels of the file became known (default: %(default)s)"
+            "--events",
+            type=Path,
+            metavar="FILE",
+            help="CSV or Parquet with event_id,at,buyer,seller,amount_minor,currency,is_fraud",
+        )
+        parser.add_argument(
+            "--label-delay-days",
+            type=int,
+            default=LABEL_DELAY_DAYS,
+            metavar="N",
+            help="when labels of the file became known (default: %(default)s)",
         )
 
     def run(
