@@ -78,7 +78,7 @@ def test_a_new_account_waits_until_somebody_allowed_it():
 def test_a_seller_stopped_at_onboarding_is_not_paid_before_it_was_judged():
     make_tier()
     make_live("seller.country == 'FR'", point="onboarding", code="from_there")
-    seller = make_seller(country="FR")
+    seller = make_seller(country="FR", status="created")
     decision = Decision.objects.filter(point="onboarding").first()
     assert decision is not None and decision.subject == seller.public_id and decision.outcome == "hold"
     objections = gates.status_changes(seller=seller, to="active", actor=ROBOT, at=AT)

@@ -59,7 +59,13 @@ def test_what_cannot_be_listed_is_refused_in_words(over, words):
 @pytest.mark.django_db
 def test_a_file_goes_in_line_by_line_and_comes_out_as_it_went_in():
     text = "list,kind,value,reason,absolute,expires_at\n" + "\n".join(
-        ["blocked,device,d1,bad,yes,", "watched,country,DE,look,,2026-12-01T00:00:00Z", "blocked,device,d1,again,,", "blocked,shoe,x,y,,", "allowed,buyer,b,z,,"]
+        [
+            "blocked,device,d1,bad,yes,",
+            "watched,country,DE,look,,2026-12-01T00:00:00Z",
+            "blocked,device,d1,again,,",
+            "blocked,shoe,x,y,,",
+            "allowed,buyer,b,z,,",
+        ]
     )
     done = import_values(text=text, actor=MAKER, at=AT)
     assert (done.added, done.known, [line for line, _ in done.refused]) == (2, 1, [5, 6])
