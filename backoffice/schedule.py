@@ -185,6 +185,38 @@ def _watch_screening_server(at: datetime) -> Any:
     from fraud.screening.operations import watch_server
 
     return watch_server(at=at)
+def _feed_fraud(at: datetime) -> Any:
+    from fraud.features.consuming import label_aged, pull
+
+    return {"copied": pull(at=at), "labelled_good": label_aged(at=at)}
+
+
+def _decide_sales(at: datetime) -> Any:
+    from fraud.decisions.working import decide_sales
+
+    return decide_sales(actor=SCHEDULER, at=at)
+
+
+def _watch_rules(at: datetime) -> Any:
+    from fraud.decisions.working import watch_rules
+    from fraud.lists.operations import end_expired
+
+    return {"stopped": watch_rules(actor=SCHEDULER, at=at), "ended": end_expired(actor=SCHEDULER, at=at)}
+
+
+def _backtest(at: datetime) -> Any:
+    from fraud.decisions.testing import run_backtests
+
+    return run_backtests(actor=SCHEDULER, at=at)
+
+
+def _replay(at: datetime) -> Any:
+    from datetime import timedelta
+
+    from fraud.decisions.working import replay_decisions
+
+    kept = replay_decisions(at=at, since=at - timedelta(days=7))
+    return {"sampled": kept.sampled, "agreed": kept.agreed}
 
 
 def _check_books(at: datetime) -> Any:
@@ -261,6 +293,11 @@ TIMETABLE: dict[str, Job] = {
             "Ask a screening server what its lists are at, and screen again when they moved on.",
             _watch_screening_server,
         ),
+        Job("fraud.feed", 60, "default", "Copy what was sold and what came back into the wing's memory.", _feed_fraud),
+        Job("fraud.decide_sales", 30, "default", "Decide on sales that were booked without being asked about.", _decide_sales),
+        Job("fraud.watch_rules", 60, "default", "Stop rules that do more than they promised; end listed values.", _watch_rules),
+        Job("fraud.backtests", 5, "files", "Run the back-tests that were asked for.", _backtest),
+        Job("fraud.replay", 86_400, "files", "Make a sample of decisions again and compare.", _replay),
         Job("books.check", 3600, "files", "Prove the books.", _check_books),
         Job("rows.forget", 86_400, "default", "Forget idempotency keys and skips of runs past their age.", _forget),
         Job("ticks.forget", 86_400, "default", "Forget old rows of this timetable.", forget_ticks),

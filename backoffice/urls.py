@@ -17,10 +17,12 @@ API_ROOMS = (
     "payouts.compliance.documents", "payouts.compliance.persons", "payouts.compliance.numbers", "payouts.sellers.profile",
     "payouts.sellers.validation", "payouts.runs.building", "payouts.runs.booking", "payouts.runs.giving_back", "payouts.runs.planning",
     "billing.disputes.working", "billing.disputes.evidence", "billing.disputes.submitting",
+    "fraud.features.recording",
 )  # fmt: skip
 api: list[URLPattern | URLResolver] = [
     path("", include("payouts.api_urls")),
     path("", include("billing.api_urls")),
+    path("", include("fraud.api_urls")),
     path("events", partners.Events.as_view()),
     path("events/<public_id:event_id>", partners.OneEvent.as_view()),
     path("openapi.json", docs.openapi),

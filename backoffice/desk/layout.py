@@ -51,6 +51,18 @@ NAVIGATION: list[tuple[str, list[tuple[str, str, str, str]]]] = [
         ],
     ),
     (
+        "Fraud",
+        [
+            ("Decisions to review", "gavel", "admin:fraud_decisionreview_changelist", "fraud.view_decisionreview"),
+            ("Decisions", "rule_folder", "admin:fraud_decision_changelist", "fraud.view_decision"),
+            ("Rules", "function", "admin:fraud_ruleversion_changelist", "fraud.view_ruleversion"),
+            ("Features", "dataset", "admin:fraud_ruleversion_catalogue", "fraud.view_ruleversion"),
+            ("Listed values", "playlist_add_check_circle", "admin:fraud_listedvalue_changelist", "fraud.view_listedvalue"),
+            ("Back-tests", "history", "admin:fraud_backtest_changelist", "fraud.view_backtest"),
+            ("Replays", "replay", "admin:fraud_replay_changelist", "fraud.view_replay"),
+        ],
+    ),
+    (
         "Screening",
         [
             ("Hits", "person_alert", "admin:fraud_hit_changelist", "fraud.view_hit"),

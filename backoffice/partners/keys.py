@@ -27,6 +27,8 @@ SCOPES = {
     "events:read": "read the event log",
     "disputes:read": "read disputes and their evidence",
     "disputes:write": "write evidence, submit it, and accept disputes",
+    "decisions:read": "read decisions",
+    "decisions:write": "ask for decisions",
 }
 SHOWN_CHARACTERS = 14
 # Long enough that a busy key costs one write a minute, short enough that "last used" means something.

@@ -63,7 +63,8 @@ def payout_leaves(*, payout: Payout, at: datetime, **_: Any) -> list[Objection]:
     stopped = _stopped_sellers().filter(seller=payout.seller.public_id).select_related("decision").first()
     if stopped is not None:
         return [Objection(HOLD, STOPPED_AT_ONBOARDING, f"Held at onboarding: {stopped.decision.operator_text}")]
-    review = DecisionReview.objects.filter(point=Point.PAYOUT, subject=payout.public_id).order_by("-pk").first()
+    judged = DecisionReview.objects.filter(point=Point.PAYOUT, subject=payout.public_id).exclude(state=ReviewState.OPEN)
+    review = judged.order_by("-pk").first()
     reviewed = f"{review.pk}{review.state}" if review else "0"
     key = f"{payout.public_id}:{current_set_id()}:{lists_version()}:{reviewed}:{at:%Y%m%d%H}"
     happening = Happening(

@@ -214,7 +214,7 @@ def _read(row: dict[str, Any]) -> tuple[Seen, bool | None, int | None]:
     amount = str(row["amount_minor"]).strip()
     known = row.get("label_known_at")
     subjects = {name: str(row.get(name) or "").strip() for name in ("buyer", "seller", "payee", "device", "country")}
-    event = Seen(at=_microseconds(row["at"]), amount_minor=int(amount), currency=currency, **subjects)
+    event = Seen(_microseconds(row["at"]), int(amount), currency, **subjects)  # type: ignore[arg-type]
     return event, (said in _TRUE if said else None), (_microseconds(known) if known else None)
 
 

@@ -98,7 +98,8 @@ def replay_decisions(*, at: datetime, sample: int = SAMPLE, since: datetime | No
     oldest = rows.order_by("pk").values_list("pk", flat=True).first() or 0
     step = max(1, (newest - oldest + 1) // sample)
     chosen = rows.filter(pk__in=range(newest, max(oldest - 1, newest - step * sample), -step)).order_by("pk")
-    differing, sampled = [], 0
+    differing: list[dict[str, Any]] = []
+    sampled = 0
     for decision in chosen.iterator(chunk_size=200):
         sampled += 1
         if difference := _differs(decision):

@@ -7,6 +7,7 @@ before. Copying the same row again changes nothing.
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db import connection, transaction
 
@@ -73,7 +74,7 @@ def _pull_slice(at: datetime) -> tuple[int, bool]:
             feed.mark = feed.next_mark
             cursor.execute(_BOUNDS, [feed.mark, SLICE])
             upto, xmin, xmax = cursor.fetchone()
-        facts = {"mark": feed.mark, "upto": upto, "at": at}
+        facts: dict[str, Any] = {"mark": feed.mark, "upto": upto, "at": at}
         cursor.execute(_SALES, facts)
         copied = cursor.rowcount
         cursor.execute(_CHARGEBACKS, facts)

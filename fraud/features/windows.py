@@ -61,6 +61,11 @@ class Ask:
         return cls(feature.name, feature.subject, "distinct" if other else what, feature.window, other)
 
 
+def _who(event: Seen, place: int) -> str:
+    """Return the subject at a place of the tuple, which is quicker than by name."""
+    return event[place]  # type: ignore[return-value]
+
+
 class _Window:
     """One window of one subject: what is in it now. Money is kept by currency, extremes in a falling queue."""
 
@@ -84,8 +89,8 @@ class _Window:
             tops.pop()
         tops.append((place, event.amount_minor))
         for other, counted in self.distinct.items():
-            if event[other]:
-                counted[event[other]] += 1
+            if who := _who(event, other):
+                counted[who] += 1
 
     def drop_before(self, edge: int, events: Sequence[Seen]) -> None:
         """Forget what lies at or before `edge`."""
@@ -99,10 +104,10 @@ class _Window:
             if tops and tops[0][0] == self.first:
                 tops.popleft()
             for other, counted in self.distinct.items():
-                if old[other]:
-                    counted[old[other]] -= 1
-                    if not counted[old[other]]:
-                        del counted[old[other]]
+                if who := _who(old, other):
+                    counted[who] -= 1
+                    if not counted[who]:
+                        del counted[who]
             self.first += 1
 
 
@@ -195,14 +200,14 @@ class WindowEngine:
         """Take an event; only sales count."""
         if event.counts:
             for subject in self._subjects:
-                if key := event[_FIELDS[subject]]:
+                if key := _who(event, _FIELDS[subject]):
                     self._of(subject, key).add(event)
 
     def values(self, event: Seen) -> dict[str, Any]:
         """Return the features as of an event that was added; those of a subject it does not have are left out: they are missing."""
         found: dict[str, Any] = {}
         for subject, plan in self._plan.items():
-            if key := event[_FIELDS[subject]]:
+            if key := _who(event, _FIELDS[subject]):
                 one = self._of(subject, key)
                 for ask, length in plan:
                     value = _value(one, ask, length, event)

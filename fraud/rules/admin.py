@@ -247,5 +247,10 @@ class RuleVersionAdmin(OperatorAdmin):
         ]
         heads = ("Name", "Type", "Unit", "Window", "Source", "Meaning", "Such as", "Owner")
         table = Table([Column(head) for head in heads], rows, note=f"Version {catalogue_version()}.")
-        context = {**self.admin_site.each_context(request), "title": "Catalogue of features", "table": table}
+        context = {
+            **self.admin_site.each_context(request),
+            "title": "Catalogue of features",
+            "table": table,
+            "panel": {"title": "Features"},
+        }
         return TemplateResponse(request, "backoffice/fraud/catalogue.html", context)

@@ -25,6 +25,7 @@ PREFIX = "api/v1/"
 LIST, OWN = "list", "own"  # what B gets: a list without A's rows; 404 for A's ids
 PAYEE = {"currency": "EUR", "kind": "iban", "account_holder": "B", "number": "FR7630006000011234567890189"}
 PERSON = {"kind": "person", "name": "B", "roles": ["owner"], "country": "FR", "birth_on": "1990-01-01"}
+ASKED = {"kind": "sale", "event_id": "b", "seller": "{seller_id}", "amount": {"amount_minor": 1, "currency": "EUR"}}
 
 # route → method → (what B may expect, body). Ids in the path are A's; {seller} and the like in bodies and queries too.
 MATRIX = {
@@ -55,6 +56,8 @@ MATRIX = {
     "disputes/<public_id:dispute_id>/evidence": {"get": (OWN, None), "post": (OWN, {"shipping_carrier": "DHL"})},
     "disputes/<public_id:dispute_id>/submit": {"post": (OWN, {"content_hash": "0" * 64})},
     "disputes/<public_id:dispute_id>/accept": {"post": (OWN, {"reason": "mine now"})},
+    "decisions": {"get": (LIST, None), "post": (OWN, ASKED)},
+    "decisions/<public_id:decision_id>": {"get": (OWN, None)},
     "events": {"get": (LIST, None)},
     "events/<public_id:event_id>": {"get": (OWN, None)},
 }
@@ -98,6 +101,8 @@ def belongings():
     }  # fmt: skip
     earning = owner.post("earnings", sale).json()
     payout = owner.post("payouts", {"seller": seller.public_id, "currency": "EUR"}).json()
+    asked = {"kind": "sale", "event_id": "line-1", "seller": seller.public_id, "amount": sale["gross"]}
+    decision = owner.post("decisions", asked).json()
     tell("payout.paid", subject=payout["id"], payload={}, at=clock.now(), partner_id=owner.partner.pk)
     event = owner.get("events").json()["data"][0]
     reopen_requirement(
@@ -118,6 +123,7 @@ def belongings():
         "seller_id": seller.public_id,
         "earning_id": earning["id"],
         "payout_id": payout["id"],
+        "decision_id": decision["id"],
         "event_id": event["id"],
     }
 
@@ -198,6 +204,7 @@ def test_lists_and_their_filters_never_show_other_partners_rows(route, belonging
     filters = {"sellers": ["external_id=seller-1"], "earnings": [f"seller={ids['seller_id']}", "external_id=line-1"]}
     filters |= {"payouts": [f"seller={ids['seller_id']}"], "events": [f"subject={ids['payout_id']}"]}
     filters |= {"disputes": [f"seller={ids['seller_id']}", "status=needs_response"]}
+    filters |= {"decisions": [f"seller={ids['seller_id']}", "outcome=allow"]}
     for query in ["", *[f"?{one}" for one in filters[route]]]:
         assert stranger.get(route + query).json() == {"data": [], "next_cursor": None, "has_more": False}
     first = owner.get(f"{route}?limit=1").json()

@@ -125,6 +125,7 @@ def test_a_decision_that_comes_out_differently_is_found_and_breaks_a_truth():
     make_live("event.amount_minor > 1000")
     decision = ask()
     with connection.cursor() as cursor:
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
         cursor.execute("ALTER TABLE fraud_decision DISABLE TRIGGER decision_kept")
         cursor.execute(
             "UPDATE fraud_decision SET features = jsonb_set(features, '{event.amount_minor}', '5') WHERE id = %s", [decision.pk]
