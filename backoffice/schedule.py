@@ -133,6 +133,12 @@ def _screen(at: datetime) -> Any:
     return work(at=at, seconds=25)
 
 
+def _tell_overdue(at: datetime) -> Any:
+    from billing.invoices.operations import tell_overdue
+
+    return tell_overdue(at=at)
+
+
 def _check_books(at: datetime) -> Any:
     from backoffice.desk.operations import check_books_now
 
@@ -184,6 +190,7 @@ TIMETABLE: dict[str, Job] = {
             "End old clearances, take new list versions over the parties, screen who is due.",
             _screen,
         ),
+        Job("invoices.overdue", 3600, "default", "Tell of invoices whose due date has passed.", _tell_overdue),
         Job("books.check", 3600, "files", "Prove the books.", _check_books),
         Job("rows.forget", 86_400, "default", "Forget idempotency keys and skips of runs past their age.", _forget),
         Job("ticks.forget", 86_400, "default", "Forget old rows of this timetable.", forget_ticks),

@@ -163,6 +163,10 @@ PLATFORM_ACCOUNTS = env.list("PLATFORM_ACCOUNTS", default=[])
 PLATFORM_BIC = env("PLATFORM_BIC", default="AGRIFRPPXXX")
 PLATFORM_COUNTRY = env("PLATFORM_COUNTRY", default="FR")
 PLATFORM_TOWN = env("PLATFORM_TOWN", default="Paris")
+PLATFORM_VAT_NUMBER = env("PLATFORM_VAT_NUMBER", default="FR83404833048")
+# The Commission's look-up of VAT numbers; empty asks nobody, and every number is "not checked".
+VIES_URL = env("VIES_URL", default="")
+VIES_TIMEOUT_SECONDS = env.float("VIES_TIMEOUT_SECONDS", default=10.0)
 BANK_PROFILE = env("BANK_PROFILE", default="generic-sepa")
 LEASE_SECONDS = env.float("LEASE_SECONDS", default=60.0)
 RAIL_BY_CURRENCY = env.dict("RAIL_BY_CURRENCY", default={"EUR": "sepa"})
@@ -282,5 +286,6 @@ LOGGING = {
         "backoffice": {"level": env("LOG_LEVEL", default="INFO")},
         "payouts": {"level": env("LOG_LEVEL", default="INFO")},
         "fraud": {"level": env("LOG_LEVEL", default="INFO")},
+        "billing": {"level": env("LOG_LEVEL", default="INFO")},
     },
 }

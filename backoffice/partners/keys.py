@@ -21,6 +21,10 @@ SCOPES = {
     "payouts:read": "read payouts, their lines, statements and eligibility",
     "payouts:write": "ask for payouts and cancel them",
     "events:read": "read the event log",
+    "customers:read": "read customers",
+    "customers:write": "create and change customers",
+    "invoices:read": "read invoices, their documents and credit notes",
+    "invoices:write": "finalise and void invoices",
 }
 SHOWN_CHARACTERS = 14
 # Long enough that a busy key costs one write a minute, short enough that "last used" means something.

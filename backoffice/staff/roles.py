@@ -41,6 +41,13 @@ ACTS: dict[str, tuple[str, str, str]] = {
     "propose_policy": ("fraud", "screeningpolicy", "Can propose a screening policy"),
     "approve_policy": ("fraud", "screeningpolicy", "Can approve a screening policy"),
     "screen_names": ("fraud", "check", "Can look names up and screen again"),
+    "change_customers": ("billing", "customer", "Can open and change customers and check their VAT numbers"),
+    "finalise_invoices": ("billing", "invoice", "Can finalise and void invoices and collect them from balances"),
+    "ask_write_off": ("billing", "invoice", "Can ask for an invoice to be written off, and open it again"),
+    "approve_write_off": ("billing", "invoice", "Can approve or refuse the write-off of an invoice"),
+    "issue_credit_notes": ("billing", "creditnote", "Can issue credit notes"),
+    "change_legal_entities": ("billing", "legalentity", "Can open and change our legal entities"),
+    "set_tax_rates": ("billing", "taxrate", "Can set tax rates"),
     "check_books": ("backoffice", "bookscheck", "Can check the books now"),
     "deliver_events": ("backoffice", "event", "Can have events delivered again that were given up"),
     "manage_keys": ("backoffice", "apikey", "Can make and revoke API keys"),
@@ -64,6 +71,8 @@ _SCREENING = [
     "clearance",
     "screeningpass",
 ]
+_INVOICES = ["customer", "invoice", "invoiceline", "invoicetax", "application", "creditnote", "creditnoteline", "creditnotetax"]
+_INVOICES += ["invoicedocument", "legalentity", "taxrate", "numberseries"]
 _AROUND = ["partner", "apikey", "event", "approval", "statechange", "bookscheck", "jobrun"]
 _ALL_PAYOUTS = [*_LEDGER, *_SELLERS, *_EARNINGS, *_PAYOUTS]
 # Internals nobody looks at: IdempotencyRecord, EventConsumption, LoginAttempt, SignInLink.
@@ -158,6 +167,13 @@ ROLES: dict[str, set[str]] = {
     | _views("backoffice", ["statechange"]),
     "auditor": _EVERYTHING | _SCREENS | _views("payouts", _REVIEWS) | _AUDIT | _STAFF | _acts("export_rows"),
 }
+
+# Invoices: finance bills, collects and credits; a lead approves write-offs and keeps entities and rates; support and auditors look.
+_BILLS = _views("billing", _INVOICES) | _acts("change_customers", "finalise_invoices", "ask_write_off", "issue_credit_notes")
+ROLES["finance"] |= _BILLS
+ROLES["lead"] |= _BILLS | _acts("approve_write_off", "change_legal_entities", "set_tax_rates")
+ROLES["support"] |= _views("billing", ["customer", "invoice", "creditnote"])
+ROLES["auditor"] |= _views("billing", _INVOICES)
 
 
 def write_roles(apps: Any = live_apps) -> None:
