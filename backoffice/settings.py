@@ -244,6 +244,9 @@ SPECTACULAR_SETTINGS = {
         "RequirementState": "payouts.compliance.states.RequirementState",
         "DocumentState": "payouts.compliance.states.DocumentState",
         "PersonKind": "payouts.compliance.models.PersonKind",
+        "InvoiceStatus": "billing.invoices.states.InvoiceStatus",
+        "CustomerKind": "billing.customers.models.CustomerKind",
+        "TaxCategory": "billing.invoices.models.TaxCategory",
     },
 }
 

@@ -15,6 +15,7 @@ API_ROOMS = (
     "backoffice.kit.api", "backoffice.kit.idempotency", "backoffice.kit.gates", "payouts.sellers.operations", "payouts.compliance.answering", "payouts.compliance.content",
     "payouts.compliance.documents", "payouts.compliance.persons", "payouts.compliance.numbers", "payouts.sellers.profile",
     "payouts.sellers.validation", "payouts.runs.building", "payouts.runs.booking", "payouts.runs.giving_back", "payouts.runs.planning",
+    "billing.customers.operations", "billing.customers.vat", "billing.invoices.finalising", "billing.invoices.giving_up", "billing.invoices.documents",
 )  # fmt: skip
 api: list[URLPattern | URLResolver] = [
     path("", include("payouts.api_urls")),

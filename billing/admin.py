@@ -1,1 +1,11 @@
 """Index of the screens of this wing; each stands in its room."""
+
+from backoffice.kit.admin import declare_permissions
+from backoffice.staff.roles import ACTS
+
+declare_permissions(f"{app_label}.{codename}" for codename, (app_label, _, _) in ACTS.items())
+
+# after the permissions the buttons name
+from billing.customers import admin as customers  # noqa: E402, F401
+from billing.invoices import admin as invoices  # noqa: E402, F401
+from billing.invoices import admin_reference as invoice_reference  # noqa: E402, F401

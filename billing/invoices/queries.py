@@ -158,3 +158,15 @@ def missing_numbers(series_id: int, *, limit: int = 100) -> list[int]:
         {"id": series_id, "limit": limit},
     )
     return [row["n"] for row in found]
+
+
+def booked_receivable(currency: str, at: datetime) -> int:
+    """Return what the ledger says customers owed in a currency at an instant, in minor units."""
+    rows = rows_of(
+        """SELECT coalesce(sum(e.amount_minor), 0)::bigint AS booked
+             FROM payouts_account a JOIN payouts_entry e ON e.account_id = a.id
+             JOIN payouts_posting p ON p.id = e.posting_id AND p.recorded_at <= %(at)s
+            WHERE a.code = 'receivable.invoice' AND a.currency = %(currency)s""",
+        {"currency": currency, "at": at},
+    )
+    return int(rows[0]["booked"])

@@ -198,7 +198,7 @@ def test_what_the_balance_paid_goes_back_to_the_balance():
 
 
 def test_money_goes_back_to_its_sources_in_proportion():
-    seller, customer = with_money(4_000)
+    _, customer = with_money(4_000)
     invoice = make_invoice(customer)
     collect_from_balance(invoice_id=invoice.pk, actor=ROBOT, at=AT, key="a")
     pay(invoice, 8_000)
@@ -235,7 +235,7 @@ def test_refunds_hear_what_sellers_balances_paid():
 
 
 def test_what_subscriptions_ask_for_comes_numbered():
-    seller, customer = with_money(50_000)
+    _, customer = with_money(50_000)
     rooms = IssuedInvoices()
     draft = InvoiceDraft(customer.pk, "EUR", [line()], None, None, "balance_only", 0, "sub_1", "k1")
     (facts,) = rooms.issue(drafts=[draft], actor=ROBOT, at=AT)
@@ -254,7 +254,7 @@ def test_overdue_is_told_once():
 
 
 def test_the_aging_equals_the_ledger_at_every_instant():
-    seller, customer = with_money(7_000)
+    _, customer = with_money(7_000)
     other = make_customer()
     first = make_invoice(customer)
     second = make_invoice(customer, 20_000, at=AT + timedelta(days=40))
