@@ -217,6 +217,10 @@ def _replay(at: datetime) -> Any:
 
     kept = replay_decisions(at=at, since=at - timedelta(days=7))
     return {"sampled": kept.sampled, "agreed": kept.agreed}
+def _tell_overdue(at: datetime) -> Any:
+    from billing.invoices.operations import tell_overdue
+
+    return tell_overdue(at=at)
 
 
 def _check_books(at: datetime) -> Any:
@@ -298,6 +302,7 @@ TIMETABLE: dict[str, Job] = {
         Job("fraud.watch_rules", 60, "default", "Stop rules that do more than they promised; end listed values.", _watch_rules),
         Job("fraud.backtests", 5, "files", "Run the back-tests that were asked for.", _backtest),
         Job("fraud.replay", 86_400, "files", "Make a sample of decisions again and compare.", _replay),
+        Job("invoices.overdue", 3600, "default", "Tell of invoices whose due date has passed.", _tell_overdue),
         Job("books.check", 3600, "files", "Prove the books.", _check_books),
         Job("rows.forget", 86_400, "default", "Forget idempotency keys and skips of runs past their age.", _forget),
         Job("ticks.forget", 86_400, "default", "Forget old rows of this timetable.", forget_ticks),

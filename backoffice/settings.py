@@ -172,6 +172,10 @@ PLATFORM_EIN = env("PLATFORM_EIN", default="")
 PLATFORM_PHONE = env("PLATFORM_PHONE", default="")
 # Elsewhere messages are marked as test data, which an authority never takes for a report.
 TAX_REPORTS_ARE_REAL = ENVIRONMENT_LABEL.lower() in ("live", "production")
+PLATFORM_VAT_NUMBER = env("PLATFORM_VAT_NUMBER", default="FR83404833048")
+# The Commission's look-up of VAT numbers; empty asks nobody, and every number is "not checked".
+VIES_URL = env("VIES_URL", default="")
+VIES_TIMEOUT_SECONDS = env.float("VIES_TIMEOUT_SECONDS", default=10.0)
 BANK_PROFILE = env("BANK_PROFILE", default="generic-sepa")
 LEASE_SECONDS = env.float("LEASE_SECONDS", default=60.0)
 RAIL_BY_CURRENCY = env.dict("RAIL_BY_CURRENCY", default={"EUR": "sepa"})
@@ -269,6 +273,9 @@ SPECTACULAR_SETTINGS = {
         "PersonKind": "payouts.compliance.models.PersonKind",
         "DisputeStatus": "billing.disputes.states.DisputeStatus",
         "DisputeWorkState": "billing.disputes.states.WorkState",
+        "InvoiceStatus": "billing.invoices.states.InvoiceStatus",
+        "CustomerKind": "billing.customers.models.CustomerKind",
+        "TaxCategory": "billing.invoices.models.TaxCategory",
     },
 }
 

@@ -18,6 +18,7 @@ API_ROOMS = (
     "payouts.sellers.validation", "payouts.runs.building", "payouts.runs.booking", "payouts.runs.giving_back", "payouts.runs.planning",
     "billing.disputes.working", "billing.disputes.evidence", "billing.disputes.submitting",
     "fraud.features.recording",
+    "billing.customers.operations", "billing.customers.vat", "billing.invoices.finalising", "billing.invoices.giving_up", "billing.invoices.documents",
 )  # fmt: skip
 api: list[URLPattern | URLResolver] = [
     path("", include("payouts.api_urls")),

@@ -8,3 +8,6 @@ declare_permissions(f"{app_label}.{codename}" for codename, (app_label, _, _) in
 # after the permissions the buttons name
 from billing.disputes import admin as disputes  # noqa: E402, F401
 from billing.webhooks import admin as webhooks  # noqa: E402, F401
+from billing.customers import admin as customers  # noqa: E402, F401
+from billing.invoices import admin as invoices  # noqa: E402, F401
+from billing.invoices import admin_reference as invoice_reference  # noqa: E402, F401

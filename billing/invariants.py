@@ -4,3 +4,4 @@ import billing.disputes.invariants
 import billing.payments.invariants
 import billing.refunds.invariants
 import billing.webhooks.invariants  # noqa: F401
+from billing.invoices import invariants as invoices  # noqa: F401

@@ -13,3 +13,16 @@ from billing.gateways.models import FakeObject  # noqa: F401
 from billing.payments.models import Attempt, CardSetup, Payment  # noqa: F401
 from billing.refunds.models import Refund, RefundLimit  # noqa: F401
 from billing.webhooks.models import HealerMark, InboundEvent, RefusedNotice  # noqa: F401
+from billing.invoices.models import (  # noqa: F401
+    Application,
+    CreditNote,
+    CreditNoteLine,
+    CreditNoteTax,
+    Invoice,
+    InvoiceDocument,
+    InvoiceLine,
+    InvoiceTax,
+    LegalEntity,
+    NumberSeries,
+    TaxRate,
+)

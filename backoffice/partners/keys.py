@@ -29,6 +29,10 @@ SCOPES = {
     "disputes:write": "write evidence, submit it, and accept disputes",
     "decisions:read": "read decisions",
     "decisions:write": "ask for decisions",
+    "customers:read": "read customers",
+    "customers:write": "create and change customers",
+    "invoices:read": "read invoices, their documents and credit notes",
+    "invoices:write": "finalise and void invoices",
 }
 SHOWN_CHARACTERS = 14
 # Long enough that a busy key costs one write a minute, short enough that "last used" means something.

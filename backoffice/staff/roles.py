@@ -65,6 +65,13 @@ ACTS: dict[str, tuple[str, str, str]] = {
     "change_lists": ("fraud", "listedvalue", "Can put values on the fraud lists and take them off"),
     "approve_lists": ("fraud", "listedvalue", "Can approve values on the allowed list"),
     "judge_decisions": ("fraud", "decisionreview", "Can judge decisions that wait for a person"),
+    "change_customers": ("billing", "customer", "Can open and change customers and check their VAT numbers"),
+    "finalise_invoices": ("billing", "invoice", "Can finalise and void invoices and collect them from balances"),
+    "ask_write_off": ("billing", "invoice", "Can ask for an invoice to be written off, and open it again"),
+    "approve_write_off": ("billing", "invoice", "Can approve or refuse the write-off of an invoice"),
+    "issue_credit_notes": ("billing", "creditnote", "Can issue credit notes"),
+    "change_legal_entities": ("billing", "legalentity", "Can open and change our legal entities"),
+    "set_tax_rates": ("billing", "taxrate", "Can set tax rates"),
     "check_books": ("backoffice", "bookscheck", "Can check the books now"),
     "deliver_events": ("backoffice", "event", "Can have events delivered again that were given up"),
     "manage_keys": ("backoffice", "apikey", "Can make and revoke API keys"),
@@ -92,6 +99,8 @@ _DECISIONS = [
     *["fraudevent", "fraudlabel", "rule", "ruleversion", "ruleset", "rulehit", "listedvalue", "listsversion"],
     *["decision", "decisionreview", "replay", "backtest"],
 ]
+_INVOICES = ["customer", "invoice", "invoiceline", "invoicetax", "application", "creditnote", "creditnoteline", "creditnotetax"]
+_INVOICES += ["invoicedocument", "legalentity", "taxrate", "numberseries"]
 _AROUND = ["partner", "apikey", "event", "approval", "statechange", "bookscheck", "jobrun"]
 _ALL_PAYOUTS = [*_LEDGER, *_SELLERS, *_EARNINGS, *_PAYOUTS]
 # Internals nobody looks at: IdempotencyRecord, EventConsumption, LoginAttempt, SignInLink.
@@ -225,6 +234,12 @@ for _role, _more in {
     "auditor": _TAX,
 }.items():
     ROLES[_role] |= _more
+# Invoices: finance bills, collects and credits; a lead approves write-offs and keeps entities and rates; support and auditors look.
+_BILLS = _views("billing", _INVOICES) | _acts("change_customers", "finalise_invoices", "ask_write_off", "issue_credit_notes")
+ROLES["finance"] |= _BILLS
+ROLES["lead"] |= _BILLS | _acts("approve_write_off", "change_legal_entities", "set_tax_rates")
+ROLES["support"] |= _views("billing", ["customer", "invoice", "creditnote"])
+ROLES["auditor"] |= _views("billing", _INVOICES)
 
 
 def write_roles(apps: Any = live_apps) -> None:

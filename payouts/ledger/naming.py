@@ -8,26 +8,31 @@ from payouts.ledger.chart import CHART
 from payouts.ledger.models import Account
 
 Namer = Callable[[set[int]], dict[int, str]]
-_namers: list[Namer] = []
+_namers: dict[tuple[str, ...], Namer] = {}
 
 
-def name_holders_by(namer: Namer) -> None:
-    """Take in who can say the names of holders: from their row ids to names, in one query."""
-    _namers.append(namer)
+def name_holders_by(namer: Namer, *, codes: tuple[str, ...] = ()) -> None:
+    """Take in who can say the names of holders: from their row ids to names, in one query. Without `codes`: of every account nobody else names."""
+    _namers[codes] = namer
 
 
 def holder_names(accounts: Iterable[Account]) -> dict[int, str]:
-    """Return the names of these accounts' holders by row id."""
-    wanted = {account.holder_id for account in accounts if account.holder_id}
+    """Return the names of these accounts' holders by the accounts' ids: a seller and a customer may have the same row id."""
+    own = {code: codes for codes in _namers for code in codes}
+    wanted: dict[tuple[str, ...], dict[int, int]] = {}
+    for account in accounts:
+        if account.holder_id:
+            wanted.setdefault(own.get(account.code, ()), {})[account.pk] = account.holder_id
     names: dict[int, str] = {}
-    for namer in _namers:
-        names |= namer(wanted) if wanted else {}
+    for codes, holders in wanted.items():
+        found = _namers[codes](set(holders.values())) if codes in _namers else {}
+        names |= {pk: found[holder_id] for pk, holder_id in holders.items() if holder_id in found}
     return names
 
 
 def holder_name(account: Account, names: dict[int, str]) -> str:
     if account.holder_id:
-        return names.get(account.holder_id, f"seller no. {account.holder_id}")
+        return names.get(account.pk, f"holder no. {account.holder_id}")
     return account.holder or "platform"
 
 

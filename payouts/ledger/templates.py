@@ -74,6 +74,20 @@ _ALL = [
     _t("dispute_withdrawn", "psp.clearing", "receivable.dispute", "expense.dispute"),
     _t("dispute_reinstated", "psp.clearing", "receivable.dispute", "expense.dispute"),
     _t("dispute_lost", "psp.clearing", "receivable.dispute", "expense.dispute"),
+    _t("invoice_finalised", "receivable.invoice", "revenue.subscription", "tax.payable"),
+    _t("invoice_collected_from_balance", "seller.available", "receivable.invoice"),
+    _t("card_captured", "psp.clearing", "receivable.invoice", "suspense"),
+    _t("credit_applied", "buyer.payable", "receivable.invoice"),
+    _t(
+        "credit_note_issued",
+        "revenue.subscription",
+        "tax.payable",
+        "receivable.invoice",
+        "buyer.payable",
+        "seller.available",
+        "receivable.seller_debt",
+    ),
+    _t("write_off_recovered", "receivable.invoice", "expense.write_off"),
     Template("reversal", frozenset()),  # takes the codes of what it reverses
 ]
 TEMPLATES: dict[str, Template] = {template.name: template for template in _ALL}
@@ -206,3 +220,77 @@ def dispute_lost(*, dispute: str, currency: str, amount_minor: int, charged_to_s
 
 def non_zero(legs: Sequence[Leg]) -> list[Leg]:
     return [leg for leg in legs if leg.amount_minor]
+
+
+def customer(code: str, customer_id: int, currency: str, amount_minor: int) -> Leg:
+    """Return a leg on a customer's account: receivable.invoice or buyer.payable."""
+    return Leg(code, customer_id, "", currency, amount_minor)
+
+
+def invoice_finalised(*, customer_id: int, currency: str, net_minor: int, taxes: Sequence[tuple[str, int]]) -> list[Leg]:
+    """Return the legs of an issued invoice; `taxes` are (jurisdiction, minor units). An invoice of zero has no posting."""
+    total_minor = net_minor + sum(amount for _, amount in taxes)
+    return non_zero(
+        [
+            customer("receivable.invoice", customer_id, currency, total_minor),
+            platform("revenue.subscription", currency, -net_minor),
+            *(platform("tax.payable", currency, -amount, jurisdiction) for jurisdiction, amount in taxes),
+        ]
+    )
+
+
+def invoice_collected_from_balance(*, seller_id: int, customer_id: int, currency: str, amount_minor: int) -> list[Leg]:
+    """Return the legs that pay an invoice from the seller's available money."""
+    return move(
+        "invoice_collected_from_balance",
+        debit=seller("available", seller_id, currency, amount_minor),
+        credit=customer("receivable.invoice", customer_id, currency, -amount_minor),
+    )
+
+
+def credit_applied(*, customer_id: int, currency: str, amount_minor: int) -> list[Leg]:
+    """Return the legs that pay an invoice from what we owe the customer."""
+    return move(
+        "credit_applied",
+        debit=customer("buyer.payable", customer_id, currency, amount_minor),
+        credit=customer("receivable.invoice", customer_id, currency, -amount_minor),
+    )
+
+
+def credit_note_issued(
+    *,
+    customer_id: int,
+    currency: str,
+    net_minor: int,
+    taxes: Sequence[tuple[str, int]],
+    receivable_minor: int = 0,
+    payable_minor: int = 0,
+    seller_id: int = 0,
+    available_minor: int = 0,
+    debt_minor: int = 0,
+) -> list[Leg]:
+    """Return the legs of a credit note: revenue and tax are taken back, and what for is owed less, owed to the customer, or the seller's again.
+
+    `debt_minor` is the part that repays what the seller owes beyond the limit.
+    """
+    total_minor = net_minor + sum(amount for _, amount in taxes)
+    if total_minor != receivable_minor + payable_minor + available_minor + debt_minor:
+        raise ValueError("The parts of a credit note do not add up to its total.")
+    return non_zero(
+        [
+            platform("revenue.subscription", currency, net_minor),
+            *(platform("tax.payable", currency, amount, jurisdiction) for jurisdiction, amount in taxes),
+            customer("receivable.invoice", customer_id, currency, -receivable_minor),
+            customer("buyer.payable", customer_id, currency, -payable_minor),
+            seller("available", seller_id, currency, -available_minor),
+            Leg("receivable.seller_debt", seller_id, "", currency, -debt_minor),
+        ]
+    )
+
+
+def written_off(*, customer_id: int, currency: str, amount_minor: int) -> list[Leg]:
+    """Return the legs that give up a claim; negative takes it back (template write_off_recovered)."""
+    return [
+        platform("expense.write_off", currency, amount_minor),
+        customer("receivable.invoice", customer_id, currency, -amount_minor),
+    ]

@@ -30,6 +30,8 @@ _TEXTS = {
     "adjustment": "Correction",
     "write_off": "Written off",
     "reversal": "Correction of an earlier line",
+    "invoice_collected_from_balance": "Invoice paid from your balance",
+    "credit_note_issued": "Given back by a credit note",
     "brought_forward": "Brought forward from the previous payout",
     "carried_forward": "Carried forward to the next payout",
 }
@@ -111,7 +113,7 @@ def _line(currency: str, row: dict[str, Any]) -> PayoutLine:
     text = _TEXTS.get(template) or _KIND_LABELS.get(kind, kind).capitalize()
     if reference:
         text += f": {reference}"
-    elif seller_text or template in ("adjustment", "write_off"):
+    elif seller_text or template in ("adjustment", "write_off", "invoice_collected_from_balance", "credit_note_issued"):
         text += f": {seller_text or reason}".removesuffix(": ")
     elif earning_kind is not None and row["amount_minor"] != row["net_minor"]:
         # the rest went another way: refunded while pending, reserved, or used for a debt

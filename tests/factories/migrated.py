@@ -10,6 +10,7 @@ def write_what_is_missing() -> None:
 
     from billing.disputes.models import DisputePolicy
     from billing.refunds.models import RefundLimit
+    from billing.invoices.models import LegalEntity
     from fraud.screening.models import ScreeningPolicy
     from payouts.sellers.models import MinimumPayout
 
@@ -25,3 +26,5 @@ def write_what_is_missing() -> None:
         importlib.import_module("fraud.migrations.0002_screening_rules").write(apps, None)
     if not RefundLimit.objects.exists():
         importlib.import_module("billing.migrations.0031_payment_rules").write(apps, None)
+    if not LegalEntity.objects.exists():
+        importlib.import_module("billing.migrations.0021_invoice_rules").write(apps, None)

@@ -9,11 +9,14 @@ from backoffice.kit import clock
 from backoffice.kit.actors import staff
 from backoffice.kit.ids import new_id
 from backoffice.kit.outbox import Event, tell
+from billing.customers.models import Customer
+from billing.invoices.models import CreditNote, Invoice
 from payouts.compliance.models import Document, Person, Requirement, Stake
 from payouts.compliance.operations import declare_ownership, reopen_requirement
 from payouts.earnings.models import Earning
 from payouts.runs.models import Payout
 from payouts.sellers.models import PayeeAccount, Seller
+from tests.factories import billing
 from tests.factories.compliance import name_person, prove
 from tests.factories.notices import make_dispute
 from tests.factories.partners import ApiClient, make_client
@@ -58,6 +61,18 @@ MATRIX = {
     "disputes/<public_id:dispute_id>/accept": {"post": (OWN, {"reason": "mine now"})},
     "decisions": {"get": (LIST, None), "post": (OWN, ASKED)},
     "decisions/<public_id:decision_id>": {"get": (OWN, None)},
+    "customers": {
+        "get": (LIST, None),
+        "post": (OWN, {"external_id": "x", "name": "B", "country": "FR", "currency": "EUR", "seller": "{seller_id}"}),
+    },
+    "customers/<public_id:customer_id>": {"get": (OWN, None), "patch": (OWN, {"name": "mine now"})},
+    "invoices": {"get": (LIST, None)},
+    "invoices/<public_id:invoice_id>": {"get": (OWN, None)},
+    "invoices/<public_id:invoice_id>/pdf": {"get": (OWN, None)},
+    "invoices/<public_id:invoice_id>/finalise": {"post": (OWN, {})},
+    "invoices/<public_id:invoice_id>/void": {"post": (OWN, {"reason": "mine now"})},
+    "credit_notes": {"get": (LIST, None)},
+    "credit_notes/<public_id:credit_note_id>": {"get": (OWN, None)},
     "events": {"get": (LIST, None)},
     "events/<public_id:event_id>": {"get": (OWN, None)},
 }
@@ -119,7 +134,11 @@ def belongings():
     prove(Requirement.objects.get(seller=seller, code="registration_document"), clock.now())
     declare_ownership(seller_id=seller.pk, stakes=[(person.public_id, None, 9_000)], actor=staff(1), at=clock.now())
     ids["dispute_id"] = make_dispute(seller).public_id
+    issued = billing.furnish(seller, clock.now())
     return owner, ids | {
+        "customer_id": issued.customer.public_id,
+        "invoice_id": issued.public_id,
+        "credit_note_id": issued.credit_notes.get().public_id,
         "seller_id": seller.public_id,
         "earning_id": earning["id"],
         "payout_id": payout["id"],
@@ -145,7 +164,20 @@ def call(client, route, method, ids, *, key):
 def snapshot():
     return [
         list(model.objects.order_by("pk").values())
-        for model in (Seller, PayeeAccount, Earning, Payout, Event, Requirement, Person, Stake, Document)
+        for model in (
+            Seller,
+            PayeeAccount,
+            Earning,
+            Payout,
+            Event,
+            Requirement,
+            Person,
+            Stake,
+            Document,
+            Customer,
+            Invoice,
+            CreditNote,
+        )
     ]
 
 
@@ -205,6 +237,8 @@ def test_lists_and_their_filters_never_show_other_partners_rows(route, belonging
     filters |= {"payouts": [f"seller={ids['seller_id']}"], "events": [f"subject={ids['payout_id']}"]}
     filters |= {"disputes": [f"seller={ids['seller_id']}", "status=needs_response"]}
     filters |= {"decisions": [f"seller={ids['seller_id']}", "outcome=allow"]}
+    filters |= {"customers": [f"seller={ids['seller_id']}"], "invoices": [f"customer={ids['customer_id']}"]}
+    filters |= {"credit_notes": [f"invoice={ids['invoice_id']}"]}
     for query in ["", *[f"?{one}" for one in filters[route]]]:
         assert stranger.get(route + query).json() == {"data": [], "next_cursor": None, "has_more": False}
     first = owner.get(f"{route}?limit=1").json()
