@@ -4,3 +4,16 @@
 def plug_in() -> None:
     """Register truths and event consumers."""
     from billing import invariants  # noqa: F401 - registers the truths
+
+    _plug_subscriptions()
+
+
+def _plug_subscriptions() -> None:
+    from billing.collection import consuming, wiring
+    from billing.collection.sockets import outcome_told
+    from billing.subscriptions import settled
+
+    wiring.plug_in()
+    consuming.plug_in()
+    settled.plug_in()
+    outcome_told.plug("the subscription follows the money", settled.collection_told)

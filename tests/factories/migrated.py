@@ -8,6 +8,7 @@ def write_what_is_missing() -> None:
     from django.apps import apps
     from django.contrib.auth.models import Group
 
+    from billing.collection.models import DunningPolicy
     from fraud.screening.models import ScreeningPolicy
     from payouts.sellers.models import MinimumPayout
 
@@ -19,3 +20,5 @@ def write_what_is_missing() -> None:
         importlib.import_module("payouts.migrations.0003_tiers_and_minimums").write(apps, None)
     if not ScreeningPolicy.objects.exists():
         importlib.import_module("fraud.migrations.0002_screening_rules").write(apps, None)
+    if not DunningPolicy.objects.exists():
+        importlib.import_module("billing.migrations.0012_dunning_and_roles").write(apps, None)
