@@ -133,6 +133,27 @@ def _screen(at: datetime) -> Any:
     return work(at=at, seconds=25)
 
 
+def _renew(at: datetime) -> Any:
+    from billing.subscriptions.operations import renew_subscriptions, run_boundaries
+
+    return {
+        "boundaries": run_boundaries(actor=SCHEDULER, at=at),
+        "renewals": renew_subscriptions(actor=SCHEDULER, at=at, seconds=1_200),
+    }
+
+
+def _collect(at: datetime) -> Any:
+    from billing.collection.operations import work
+
+    return work(actor=SCHEDULER, at=at, seconds=25)
+
+
+def _advance_clocks(at: datetime) -> Any:
+    from billing.subscriptions.operations import run_advances
+
+    return run_advances(actor=SCHEDULER, at=at)
+
+
 def _check_books(at: datetime) -> Any:
     from backoffice.desk.operations import check_books_now
 
@@ -184,6 +205,9 @@ TIMETABLE: dict[str, Job] = {
             "End old clearances, take new list versions over the parties, screen who is due.",
             _screen,
         ),
+        Job("subscriptions.renew", 300, "files", "Renew subscriptions, and do what else falls due for them.", _renew),
+        Job("collection.work", 15, "money", "Make the attempts to collect that are due.", _collect),
+        Job("subscriptions.clocks", 15, "default", "Walk the test clocks partners asked for.", _advance_clocks),
         Job("books.check", 3600, "files", "Prove the books.", _check_books),
         Job("rows.forget", 86_400, "default", "Forget idempotency keys and skips of runs past their age.", _forget),
         Job("ticks.forget", 86_400, "default", "Forget old rows of this timetable.", forget_ticks),

@@ -14,6 +14,7 @@ from backoffice.staff import views as staff
 API_ROOMS = (
     "backoffice.kit.api", "backoffice.kit.idempotency", "backoffice.kit.gates", "payouts.sellers.operations", "payouts.compliance.answering", "payouts.compliance.content",
     "payouts.compliance.documents", "payouts.compliance.persons", "payouts.compliance.numbers", "payouts.sellers.profile",
+    "billing.plans.operations", "billing.subscriptions", "billing.customers.clock", "billing.collection.sockets",
     "payouts.sellers.validation", "payouts.runs.building", "payouts.runs.booking", "payouts.runs.giving_back", "payouts.runs.planning",
 )  # fmt: skip
 api: list[URLPattern | URLResolver] = [

@@ -51,6 +51,20 @@ NAVIGATION: list[tuple[str, list[tuple[str, str, str, str]]]] = [
         ],
     ),
     (
+        "Subscriptions",
+        [
+            ("Subscriptions", "autorenew", "admin:billing_subscription_changelist", "billing.view_subscription"),
+            ("Collections", "point_of_sale", "admin:billing_collection_changelist", "billing.view_collection"),
+            ("Renewal batches", "event_repeat", "admin:billing_renewalbatch_changelist", "billing.view_renewalbatch"),
+            ("Renewals", "checklist_rtl", "admin:billing_renewalitem_changelist", "billing.view_renewalitem"),
+            ("Plans", "sell", "admin:billing_plan_changelist", "billing.view_plan"),
+            ("Prices", "price_change", "admin:billing_price_changelist", "billing.view_price"),
+            ("Coupons", "loyalty", "admin:billing_coupon_changelist", "billing.view_coupon"),
+            ("Dunning policies", "schedule_send", "admin:billing_dunningpolicy_changelist", "billing.view_dunningpolicy"),
+            ("Brakes", "front_hand", "admin:billing_billingbrake_changelist", "billing.view_billingbrake"),
+        ],
+    ),
+    (
         "Screening",
         [
             ("Hits", "person_alert", "admin:fraud_hit_changelist", "fraud.view_hit"),

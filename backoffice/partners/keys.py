@@ -21,6 +21,9 @@ SCOPES = {
     "payouts:read": "read payouts, their lines, statements and eligibility",
     "payouts:write": "ask for payouts and cancel them",
     "events:read": "read the event log",
+    "plans:read": "read plans and their prices",
+    "subscriptions:read": "read subscriptions",
+    "subscriptions:write": "begin, change, pause and end subscriptions, and advance test clocks",
 }
 SHOWN_CHARACTERS = 14
 # Long enough that a busy key costs one write a minute, short enough that "last used" means something.

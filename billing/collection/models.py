@@ -132,7 +132,7 @@ class BrakeScope(models.TextChoices):
 class BillingBrake(models.Model):
     """A kill switch, for one customer or (without one) for all. What is due waits and is done when it is lifted."""
 
-    public_id = PublicIdField(prefix="brk")
+    public_id = PublicIdField(prefix="bbr")
     customer = models.ForeignKey(Customer, null=True, blank=True, on_delete=models.PROTECT, related_name="brakes")
     scope = models.CharField(max_length=10, choices=BrakeScope.choices)
     reason = models.TextField()

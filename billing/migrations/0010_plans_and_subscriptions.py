@@ -545,7 +545,7 @@ class Migration(migrations.Migration):
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
                 (
                     "public_id",
-                    backoffice.kit.ids.PublicIdField(db_collation="C", editable=False, max_length=40, prefix="brk", unique=True),
+                    backoffice.kit.ids.PublicIdField(db_collation="C", editable=False, max_length=40, prefix="bbr", unique=True),
                 ),
                 (
                     "scope",
@@ -592,7 +592,7 @@ class Migration(migrations.Migration):
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
                 (
                     "public_id",
-                    backoffice.kit.ids.PublicIdField(db_collation="C", editable=False, max_length=40, prefix="adv", unique=True),
+                    backoffice.kit.ids.PublicIdField(db_collation="C", editable=False, max_length=40, prefix="clk", unique=True),
                 ),
                 ("to", models.DateTimeField()),
                 (

@@ -196,7 +196,7 @@ class RenewalItem(models.Model):
 class ClockAdvance(models.Model):
     """A wish to move a customer's test clock; the worker walks it, boundary by boundary."""
 
-    public_id = PublicIdField(prefix="adv")
+    public_id = PublicIdField(prefix="clk")
     customer = models.ForeignKey(Customer, on_delete=models.PROTECT, related_name="advances")
     to = models.DateTimeField()
     status = models.CharField(max_length=10, choices=AdvanceState.choices, default=AdvanceState.REQUESTED)
