@@ -144,11 +144,10 @@ class Plans(ApiView):
         if "prices__currency" in page.narrowed:
             wanted = Price.objects.filter(currency=page.narrowed.pop("prices__currency"), status=Offer.OFFERED)
             plans = plans.filter(pk__in=wanted.values("plan_id"))
-        rows: list[tuple[Any, ...]] = []
-        answer = page.of(plans, COLUMNS, lambda row: {"row": rows.append(row)})
+        answer = page.of(plans, COLUMNS, lambda row: {"row": row})
+        rows = [one["row"] for one in answer["data"]]
         prices = _prices([row[0] for row in rows])
-        answer["data"] = [represent(row, prices.get(row[0], []), request.user.livemode) for row in rows]
-        return answer
+        return answer | {"data": [represent(row, prices.get(row[0], []), request.user.livemode) for row in rows]}
 
 
 class OnePlan(ApiView):
