@@ -221,6 +221,25 @@ def _tell_overdue(at: datetime) -> Any:
     from billing.invoices.operations import tell_overdue
 
     return tell_overdue(at=at)
+def _renew(at: datetime) -> Any:
+    from billing.subscriptions.operations import renew_subscriptions, run_boundaries
+
+    return {
+        "boundaries": run_boundaries(actor=SCHEDULER, at=at),
+        "renewals": renew_subscriptions(actor=SCHEDULER, at=at, seconds=1_200),
+    }
+
+
+def _collect(at: datetime) -> Any:
+    from billing.collection.operations import work
+
+    return work(actor=SCHEDULER, at=at, seconds=25)
+
+
+def _advance_clocks(at: datetime) -> Any:
+    from billing.subscriptions.operations import run_advances
+
+    return run_advances(actor=SCHEDULER, at=at)
 
 
 def _check_books(at: datetime) -> Any:
@@ -303,6 +322,9 @@ TIMETABLE: dict[str, Job] = {
         Job("fraud.backtests", 5, "files", "Run the back-tests that were asked for.", _backtest),
         Job("fraud.replay", 86_400, "files", "Make a sample of decisions again and compare.", _replay),
         Job("invoices.overdue", 3600, "default", "Tell of invoices whose due date has passed.", _tell_overdue),
+        Job("subscriptions.renew", 300, "files", "Renew subscriptions, and do what else falls due for them.", _renew),
+        Job("collection.work", 15, "money", "Make the attempts to collect that are due.", _collect),
+        Job("subscriptions.clocks", 15, "default", "Walk the test clocks partners asked for.", _advance_clocks),
         Job("books.check", 3600, "files", "Prove the books.", _check_books),
         Job("rows.forget", 86_400, "default", "Forget idempotency keys and skips of runs past their age.", _forget),
         Job("ticks.forget", 86_400, "default", "Forget old rows of this timetable.", forget_ticks),

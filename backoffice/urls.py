@@ -15,6 +15,7 @@ from billing.webhooks import door
 API_ROOMS = (
     "backoffice.kit.api", "backoffice.kit.idempotency", "backoffice.kit.gates", "payouts.sellers.operations", "payouts.compliance.answering", "payouts.compliance.content",
     "payouts.compliance.documents", "payouts.compliance.persons", "payouts.compliance.numbers", "payouts.sellers.profile",
+    "billing.plans.operations", "billing.subscriptions", "billing.customers.clock", "billing.collection.sockets",
     "payouts.sellers.validation", "payouts.runs.building", "payouts.runs.booking", "payouts.runs.giving_back", "payouts.runs.planning",
     "billing.disputes.working", "billing.disputes.evidence", "billing.disputes.submitting",
     "fraud.features.recording",

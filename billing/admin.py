@@ -11,3 +11,7 @@ from billing.webhooks import admin as webhooks  # noqa: E402, F401
 from billing.customers import admin as customers  # noqa: E402, F401
 from billing.invoices import admin as invoices  # noqa: E402, F401
 from billing.invoices import admin_reference as invoice_reference  # noqa: E402, F401
+import billing.collection.admin
+import billing.plans.admin
+import billing.subscriptions.admin
+import billing.subscriptions.admin_renewals  # noqa: F401 - importing it registers its screens

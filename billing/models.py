@@ -1,5 +1,6 @@
 """Index of the models of this wing; each stands in its room, all keep the label `billing`."""
 
+from billing.collection.models import BillingBrake, Collection, CollectionAttempt, DunningPolicy  # noqa: F401
 from billing.customers.models import Customer  # noqa: F401
 from billing.disputes.models import (  # noqa: F401
     Dispute,
@@ -25,4 +26,13 @@ from billing.invoices.models import (  # noqa: F401
     LegalEntity,
     NumberSeries,
     TaxRate,
+from billing.plans.models import Coupon, Plan, Price  # noqa: F401
+from billing.subscriptions.models import (  # noqa: F401
+    ClockAdvance,
+    PendingLine,
+    Redemption,
+    RenewalBatch,
+    RenewalItem,
+    Subscription,
+    SubscriptionChange,
 )

@@ -15,3 +15,15 @@ def _plug_payments() -> None:
 
     handlers.plug_in()
     applying.plug_in()
+    _plug_subscriptions()
+
+
+def _plug_subscriptions() -> None:
+    from billing.collection import consuming, wiring
+    from billing.collection.sockets import outcome_told
+    from billing.subscriptions import settled
+
+    wiring.plug_in()
+    consuming.plug_in()
+    settled.plug_in()
+    outcome_told.plug("the subscription follows the money", settled.collection_told)

@@ -60,6 +60,17 @@ NAVIGATION: list[tuple[str, list[tuple[str, str, str, str]]]] = [
             ("Listed values", "playlist_add_check_circle", "admin:fraud_listedvalue_changelist", "fraud.view_listedvalue"),
             ("Back-tests", "history", "admin:fraud_backtest_changelist", "fraud.view_backtest"),
             ("Replays", "replay", "admin:fraud_replay_changelist", "fraud.view_replay"),
+        "Subscriptions",
+        [
+            ("Subscriptions", "autorenew", "admin:billing_subscription_changelist", "billing.view_subscription"),
+            ("Collections", "point_of_sale", "admin:billing_collection_changelist", "billing.view_collection"),
+            ("Renewal batches", "event_repeat", "admin:billing_renewalbatch_changelist", "billing.view_renewalbatch"),
+            ("Renewals", "checklist_rtl", "admin:billing_renewalitem_changelist", "billing.view_renewalitem"),
+            ("Plans", "sell", "admin:billing_plan_changelist", "billing.view_plan"),
+            ("Prices", "price_change", "admin:billing_price_changelist", "billing.view_price"),
+            ("Coupons", "loyalty", "admin:billing_coupon_changelist", "billing.view_coupon"),
+            ("Dunning policies", "schedule_send", "admin:billing_dunningpolicy_changelist", "billing.view_dunningpolicy"),
+            ("Brakes", "front_hand", "admin:billing_billingbrake_changelist", "billing.view_billingbrake"),
         ],
     ),
     (

@@ -33,6 +33,9 @@ SCOPES = {
     "customers:write": "create and change customers",
     "invoices:read": "read invoices, their documents and credit notes",
     "invoices:write": "finalise and void invoices",
+    "plans:read": "read plans and their prices",
+    "subscriptions:read": "read subscriptions",
+    "subscriptions:write": "begin, change, pause and end subscriptions, and advance test clocks",
 }
 SHOWN_CHARACTERS = 14
 # Long enough that a busy key costs one write a minute, short enough that "last used" means something.

@@ -72,6 +72,12 @@ ACTS: dict[str, tuple[str, str, str]] = {
     "issue_credit_notes": ("billing", "creditnote", "Can issue credit notes"),
     "change_legal_entities": ("billing", "legalentity", "Can open and change our legal entities"),
     "set_tax_rates": ("billing", "taxrate", "Can set tax rates"),
+    "change_plans": ("billing", "plan", "Can open plans, offer prices and make coupons"),
+    "change_subscriptions": ("billing", "subscription", "Can begin, change, pause and end subscriptions"),
+    "retry_collections": ("billing", "collection", "Can have an invoice collected again"),
+    "run_renewals": ("billing", "renewalbatch", "Can release, dismiss and stop renewals"),
+    "brake_billing": ("billing", "billingbrake", "Can stop invoices and attempts to collect, and let them go on"),
+    "set_dunning": ("billing", "dunningpolicy", "Can put a dunning policy in force"),
     "check_books": ("backoffice", "bookscheck", "Can check the books now"),
     "deliver_events": ("backoffice", "event", "Can have events delivered again that were given up"),
     "manage_keys": ("backoffice", "apikey", "Can make and revoke API keys"),
@@ -240,6 +246,24 @@ ROLES["finance"] |= _BILLS
 ROLES["lead"] |= _BILLS | _acts("approve_write_off", "change_legal_entities", "set_tax_rates")
 ROLES["support"] |= _views("billing", ["customer", "invoice", "creditnote"])
 ROLES["auditor"] |= _views("billing", _INVOICES)
+# Subscriptions: finance runs them, a lead decides what holds for many, support and auditors look.
+_SUBSCRIPTIONS = ["plan", "price", "coupon", "subscription", "subscriptionchange", "redemption", "pendingline"]
+_SUBSCRIPTIONS += [
+    "renewalbatch",
+    "renewalitem",
+    "clockadvance",
+    "collection",
+    "collectionattempt",
+    "dunningpolicy",
+    "billingbrake",
+]
+_SUBSCRIBES = _views("billing", _SUBSCRIPTIONS) | _acts(
+    "change_subscriptions", "retry_collections", "run_renewals", "brake_billing"
+)
+ROLES["finance"] |= _SUBSCRIBES
+ROLES["lead"] |= _SUBSCRIBES | _acts("change_plans", "set_dunning")
+ROLES["support"] |= _views("billing", _SUBSCRIPTIONS)
+ROLES["auditor"] |= _views("billing", _SUBSCRIPTIONS)
 
 
 def write_roles(apps: Any = live_apps) -> None:

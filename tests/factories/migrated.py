@@ -11,6 +11,7 @@ def write_what_is_missing() -> None:
     from billing.disputes.models import DisputePolicy
     from billing.refunds.models import RefundLimit
     from billing.invoices.models import LegalEntity
+    from billing.collection.models import DunningPolicy
     from fraud.screening.models import ScreeningPolicy
     from payouts.sellers.models import MinimumPayout
 
@@ -28,3 +29,5 @@ def write_what_is_missing() -> None:
         importlib.import_module("billing.migrations.0031_payment_rules").write(apps, None)
     if not LegalEntity.objects.exists():
         importlib.import_module("billing.migrations.0021_invoice_rules").write(apps, None)
+    if not DunningPolicy.objects.exists():
+        importlib.import_module("billing.migrations.0012_dunning_and_roles").write(apps, None)

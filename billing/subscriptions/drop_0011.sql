@@ -1,0 +1,15 @@
+DROP TRIGGER customer_clock_is_for_tests ON billing_customer;
+DROP FUNCTION billing_clock_is_for_tests();
+DROP TRIGGER line_frozen ON billing_pendingline;
+DROP TRIGGER renewal_frozen ON billing_renewalitem;
+DROP TRIGGER renewal_kept ON billing_renewalitem;
+DROP TRIGGER attempt_frozen ON billing_collectionattempt;
+DROP TRIGGER attempt_kept ON billing_collectionattempt;
+DROP TRIGGER collection_kept ON billing_collection;
+DROP TRIGGER subscription_kept ON billing_subscription;
+DROP TRIGGER dunning_frozen ON billing_dunningpolicy;
+DROP TRIGGER dunning_kept ON billing_dunningpolicy;
+DROP TRIGGER coupon_frozen ON billing_coupon;
+DROP TRIGGER coupon_kept ON billing_coupon;
+DROP TRIGGER price_frozen ON billing_price;
+DROP TRIGGER price_kept ON billing_price;
