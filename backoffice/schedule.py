@@ -133,6 +133,21 @@ def _screen(at: datetime) -> Any:
     return work(at=at, seconds=25)
 
 
+def _fetch_transactions(at: datetime) -> Any:
+    from billing.reconciliation.operations import fetch_all
+
+    return fetch_all(actor=SCHEDULER, at=at)
+
+
+def _reconcile(at: datetime) -> Any:
+    from billing.reconciliation.operations import ReconciliationRuns, reconcile
+
+    try:
+        return reconcile(actor=SCHEDULER, at=at).counts
+    except ReconciliationRuns as refusal:
+        return str(refusal)
+
+
 def _check_books(at: datetime) -> Any:
     from backoffice.desk.operations import check_books_now
 
@@ -184,6 +199,8 @@ TIMETABLE: dict[str, Job] = {
             "End old clearances, take new list versions over the parties, screen who is due.",
             _screen,
         ),
+        Job("reconciliation.fetch", 3600, "files", "Fetch the balance transactions of the gateways.", _fetch_transactions),
+        Job("reconciliation.run", 3600, "files", "Match what providers and banks say with the books; open breaks.", _reconcile),
         Job("books.check", 3600, "files", "Prove the books.", _check_books),
         Job("rows.forget", 86_400, "default", "Forget idempotency keys and skips of runs past their age.", _forget),
         Job("ticks.forget", 86_400, "default", "Forget old rows of this timetable.", forget_ticks),

@@ -19,3 +19,8 @@ def write_what_is_missing() -> None:
         importlib.import_module("payouts.migrations.0003_tiers_and_minimums").write(apps, None)
     if not ScreeningPolicy.objects.exists():
         importlib.import_module("fraud.migrations.0002_screening_rules").write(apps, None)
+
+    from billing.reconciliation.models import MatchRulebook
+
+    if not MatchRulebook.objects.exists():
+        importlib.import_module("billing.migrations.0051_reconciliation_rules").write(apps, None)
