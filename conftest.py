@@ -141,7 +141,7 @@ def _comment(write: str | None = None) -> str:
 def _migrations_digest() -> str:
     digest = hashlib.sha256()
     # the wings only: a data folder in the checkout changes while it is walked
-    for pattern in ("*/migrations/*.py", "backoffice/*/*.sql", "payouts/*/*.sql", "fraud/*/*.sql"):
+    for pattern in ("*/migrations/*.py", "backoffice/*/*.sql", "payouts/*/*.sql", "fraud/*/*.sql", "billing/*/*.sql"):
         for path in sorted(CHECKOUT.glob(pattern)):
             digest.update(path.read_bytes())
     return digest.hexdigest()
