@@ -240,6 +240,19 @@ def _advance_clocks(at: datetime) -> Any:
     from billing.subscriptions.operations import run_advances
 
     return run_advances(actor=SCHEDULER, at=at)
+def _fetch_transactions(at: datetime) -> Any:
+    from billing.reconciliation.operations import fetch_all
+
+    return fetch_all(actor=SCHEDULER, at=at)
+
+
+def _reconcile(at: datetime) -> Any:
+    from billing.reconciliation.operations import ReconciliationRuns, reconcile
+
+    try:
+        return reconcile(actor=SCHEDULER, at=at).counts
+    except ReconciliationRuns as refusal:
+        return str(refusal)
 
 
 def _check_books(at: datetime) -> Any:
@@ -325,6 +338,8 @@ TIMETABLE: dict[str, Job] = {
         Job("subscriptions.renew", 300, "files", "Renew subscriptions, and do what else falls due for them.", _renew),
         Job("collection.work", 15, "money", "Make the attempts to collect that are due.", _collect),
         Job("subscriptions.clocks", 15, "default", "Walk the test clocks partners asked for.", _advance_clocks),
+        Job("reconciliation.fetch", 3600, "files", "Fetch the balance transactions of the gateways.", _fetch_transactions),
+        Job("reconciliation.run", 3600, "files", "Match what providers and banks say with the books; open breaks.", _reconcile),
         Job("books.check", 3600, "files", "Prove the books.", _check_books),
         Job("rows.forget", 86_400, "default", "Forget idempotency keys and skips of runs past their age.", _forget),
         Job("ticks.forget", 86_400, "default", "Forget old rows of this timetable.", forget_ticks),

@@ -15,3 +15,5 @@ import billing.collection.admin
 import billing.plans.admin
 import billing.subscriptions.admin
 import billing.subscriptions.admin_renewals  # noqa: F401 - importing it registers its screens
+from billing.reconciliation import admin as reconciliation  # noqa: E402, F401
+from billing.reconciliation import admin_matches as reconciliation_matches  # noqa: E402, F401

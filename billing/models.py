@@ -35,4 +35,13 @@ from billing.subscriptions.models import (  # noqa: F401
     RenewalItem,
     Subscription,
     SubscriptionChange,
+from billing.reconciliation.models import (  # noqa: F401
+    Break,
+    DifferenceLine,
+    Feed,
+    MatchGroup,
+    MatchRulebook,
+    ProviderPayout,
+    ReconciliationRun,
+    StagedLine,
 )

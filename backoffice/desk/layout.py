@@ -98,6 +98,15 @@ NAVIGATION: list[tuple[str, list[tuple[str, str, str, str]]]] = [
         [
             ("Reports", "assured_workload", "admin:payouts_taxreport_changelist", "payouts.view_taxreport"),
             ("Tax data", "assignment_late", "admin:payouts_taxfile_changelist", "payouts.view_taxfile"),
+        "Reconciliation",
+        [
+            ("Breaks", "difference", "admin:billing_break_changelist", "billing.view_break"),
+            ("Coverage", "donut_large", "admin:billing_reconciliationrun_coverage", "billing.view_reconciliationrun"),
+            ("Matches", "join_inner", "admin:billing_matchgroup_changelist", "billing.view_matchgroup"),
+            ("Staged lines", "format_list_bulleted", "admin:billing_stagedline_changelist", "billing.view_stagedline"),
+            ("Provider payouts", "move_to_inbox", "admin:billing_providerpayout_changelist", "billing.view_providerpayout"),
+            ("Rules of matching", "rule", "admin:billing_matchrulebook_changelist", "billing.view_matchrulebook"),
+            ("Passes", "history", "admin:billing_reconciliationrun_changelist", "billing.view_reconciliationrun"),
         ],
     ),
     (

@@ -78,6 +78,12 @@ ACTS: dict[str, tuple[str, str, str]] = {
     "run_renewals": ("billing", "renewalbatch", "Can release, dismiss and stop renewals"),
     "brake_billing": ("billing", "billingbrake", "Can stop invoices and attempts to collect, and let them go on"),
     "set_dunning": ("billing", "dunningpolicy", "Can put a dunning policy in force"),
+    "reconcile": ("billing", "reconciliationrun", "Can reconcile, and import buyers' payments"),
+    "work_breaks": ("billing", "break", "Can take and explain breaks"),
+    "request_break_correction": ("billing", "break", "Can request the correction of a break"),
+    "approve_break_correction": ("billing", "break", "Can approve the correction of a break"),
+    "propose_match_rules": ("billing", "matchrulebook", "Can propose rules of matching"),
+    "approve_match_rules": ("billing", "matchrulebook", "Can approve rules of matching"),
     "check_books": ("backoffice", "bookscheck", "Can check the books now"),
     "deliver_events": ("backoffice", "event", "Can have events delivered again that were given up"),
     "manage_keys": ("backoffice", "apikey", "Can make and revoke API keys"),
@@ -264,6 +270,21 @@ ROLES["finance"] |= _SUBSCRIBES
 ROLES["lead"] |= _SUBSCRIBES | _acts("change_plans", "set_dunning")
 ROLES["support"] |= _views("billing", _SUBSCRIPTIONS)
 ROLES["auditor"] |= _views("billing", _SUBSCRIPTIONS)
+# Proof of what providers and banks say: finance matches and asks, a lead approves, an auditor looks.
+_RECONCILIATION = [
+    "feed",
+    "matchrulebook",
+    "matchgroup",
+    "stagedline",
+    "differenceline",
+    "providerpayout",
+    "break",
+    "reconciliationrun",
+]
+_MATCHING = _acts("reconcile", "work_breaks", "request_break_correction", "propose_match_rules")
+ROLES["finance"] |= _views("billing", _RECONCILIATION) | _MATCHING
+ROLES["lead"] |= _views("billing", _RECONCILIATION) | _MATCHING | _acts("approve_break_correction", "approve_match_rules")
+ROLES["auditor"] |= _views("billing", _RECONCILIATION)
 
 
 def write_roles(apps: Any = live_apps) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from typing import Literal
 
-from payouts.bankfiles import camt, mt940, pacs004, pain002, safe_xml, totals
+from payouts.bankfiles import bai2, bank_csv, camt, mt940, pacs004, pain002, safe_xml, totals
 from payouts.bankfiles.detect import SIZE_MAX, detect, document_of, format_of, guard_size, looks_like_xml
 from payouts.bankfiles.errors import UnreadableFile, UnsupportedFormat
 from payouts.bankfiles.records import BankFile, Finding, Format, Statement
@@ -33,8 +33,14 @@ def read(data: bytes, *, size_max: int = SIZE_MAX, on_gap: OnGap = "refuse") -> 
         return BankFile(
             found, sha256, statements[0].statement_id, None, statements=statements, findings=_gaps(statements, on_gap)
         )
+    if found.name == "bai2":
+        name, statements = bai2.read_statements(data)
+        return BankFile(found, sha256, name, None, statements=statements, findings=_gaps(statements, on_gap))
+    if found.name == "csv":
+        statements = bank_csv.read_statements(data)
+        return BankFile(found, sha256, sha256[:32], None, statements=statements, findings=_gaps(statements, on_gap))
     raise UnsupportedFormat(
-        f"This is a {found.name.upper()} file; this version reads pain.002, camt.052, camt.053, camt.054, pacs.004 and MT940."
+        f"This is a {found.name.upper()} file; this version reads pain.002, camt.052, camt.053, camt.054, pacs.004, MT940, BAI2 and CSV."
     )
 
 

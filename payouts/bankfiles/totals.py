@@ -40,7 +40,7 @@ def balance_gap(statement: Statement, *, single_page: bool = True) -> Finding | 
     Judged only where opening and closing booked balance and every entry are in one currency and the statement is not one of several pages.
     """
     opening, closing = statement.opening, statement.closing
-    if opening is None or closing is None or not single_page or statement.kind not in ("camt.053", "mt940"):
+    if opening is None or closing is None or not single_page or statement.kind not in ("camt.053", "mt940", "bai2", "csv"):
         return None
     booked = [entry for entry in statement.entries if entry.status == "BOOK"]
     if {opening.currency, closing.currency} | {entry.amount.currency for entry in booked} != {opening.currency}:

@@ -146,7 +146,7 @@ class BankFileAdmin(OperatorAdmin):
     search_by = (lambda term: Q(sha256=term), lambda term: Q(file_name=term))
     search_help_text = "Id, file name or SHA-256"
     empty_title = "No bank file was read yet"
-    empty_text = "Upload what the bank sent: pain.002, camt.052, camt.053, camt.054, pacs.004 or MT940. The format is recognised."
+    empty_text = "Upload what the bank sent: pain.002, camt.052, camt.053, camt.054, pacs.004, MT940, BAI2 or CSV. The format is recognised."
     panels = (
         Panel("statements", "Statements", _statements_of, lazy=False, order=10),
         Panel("entries", "Entries", _entries_of, permission="payouts.view_bankfileentry", lazy=False, order=20),

@@ -41,7 +41,7 @@ class OtherAccount(InputError):
 def import_bank_file(
     *, data: bytes, file_name: str, actor: Actor, at: datetime, account_iban: str | None = None
 ) -> BankFileResult:
-    """Read and apply a pain.002, camt.052/053/054, pacs.004 or MT940; all of it or nothing.
+    """Read and apply a pain.002, camt.052/053/054, pacs.004, MT940, BAI2 or CSV; all of it or nothing.
 
     Events: payout.paid, payout.failed, payout.returned, bank_file.imported, bank.incident. Refuses: UnreadableFile with its place, OtherAccount.
     """

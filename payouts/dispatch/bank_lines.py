@@ -17,6 +17,8 @@ from payouts.rails.reason_codes import Action, rule_for
 REFUSED = {"RJCT"}
 TAKEN = {"ACCP", "ACTC", "ACCC", "ACSP", "ACSC", "ACWC", "ACWP", "PDNG", "RCVD", "PATC", "ACFC"}
 ACCEPTED = TAKEN - {"PDNG", "RCVD"}
+# Statements of booked days: the ones that move cash. Notifications and intraday reports repeat their lines under other names.
+END_OF_DAY = ("camt.053", "053", "mt940", "bai2", "csv")
 # What the statements of one day may settle in one line: orders that went and were not refused.
 _LIVE = {OrderStatus.SENDING, OrderStatus.UNKNOWN, OrderStatus.SENT, OrderStatus.COMPLETED, OrderStatus.RETURNED}
 
@@ -247,12 +249,19 @@ def _line_of(statement: Statement, entry: StatementEntry) -> Line:
         currency=entry.amount.currency,
         direction=entry.direction,
         booked_on=entry.booked_on or entry.value_on,
-        text=(entry.additional_info or "")[:500],
+        text=_words(entry)[:500],
         servicer_ref=(entry.account_servicer_ref or "")[:80],
         name=entry.line_ref,
         # Only the end-of-day statement moves cash for what we cannot explain: a notification may repeat the same booking under another name.
-        books_cash=statement.kind in ("camt.053", "053", "mt940"),
+        books_cash=statement.kind in END_OF_DAY,
     )
+
+
+def _words(entry: StatementEntry) -> str:
+    """Return what the bank says of a line: its own words and, of a credit, the sender's, by which a provider's payout is known."""
+    said = [entry.additional_info or ""]
+    said += [detail.remittance for detail in entry.details if entry.direction == "CRDT" and detail.remittance not in said]
+    return " ".join(dict.fromkeys(part for part in said if part))
 
 
 def _booked(statement: Statement, entry: StatementEntry, known: Known) -> Iterable[Line]:

@@ -8,7 +8,7 @@ from payouts.dispatch.bank_lines import Line
 from payouts.dispatch.models import BankFile, BankStatement
 
 # End-of-day statements only: notifications and intraday reports have no chain.
-CHAINED = ("camt.053", "053", "mt940")
+CHAINED = ("camt.053", "053", "mt940", "bai2", "csv")
 
 
 def gap_lines(read: bankfiles.BankFile) -> list[Line]:

@@ -17,7 +17,11 @@ from payouts.dispatch.models import BankFileEntry
 from payouts.dispatch.states import EntryState
 
 _Name = tuple[str, str, str]
-_END_OF_DAY = Q(bank_file__format__startswith="camt.053") | Q(bank_file__format__startswith="mt940")
+_END_OF_DAY = (
+    Q(bank_file__format__startswith="camt.053")
+    | Q(bank_file__format__startswith="mt940")
+    | Q(bank_file__format__in=["bai2", "csv"])
+)
 
 
 def set_aside_second_bookings(lines: Iterable[Line]) -> None:

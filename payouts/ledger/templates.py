@@ -88,6 +88,18 @@ _ALL = [
         "receivable.seller_debt",
     ),
     _t("write_off_recovered", "receivable.invoice", "expense.write_off"),
+    # what reconciliation books: small differences within a rule, and the corrections of two people
+    _t("match_difference", "psp.clearing", "psp.in_transit", "bank.cash", "expense.psp_fee", "expense.fx"),
+    _t(
+        "break_corrected",
+        "psp.clearing",
+        "psp.in_transit",
+        "bank.cash",
+        "suspense",
+        "expense.psp_fee",
+        "expense.fx",
+        four_eyes=True,
+    ),
     Template("reversal", frozenset()),  # takes the codes of what it reverses
 ]
 TEMPLATES: dict[str, Template] = {template.name: template for template in _ALL}

@@ -31,3 +31,8 @@ def write_what_is_missing() -> None:
         importlib.import_module("billing.migrations.0021_invoice_rules").write(apps, None)
     if not DunningPolicy.objects.exists():
         importlib.import_module("billing.migrations.0012_dunning_and_roles").write(apps, None)
+
+    from billing.reconciliation.models import MatchRulebook
+
+    if not MatchRulebook.objects.exists():
+        importlib.import_module("billing.migrations.0051_reconciliation_rules").write(apps, None)

@@ -1,4 +1,4 @@
-"""Read a bank's file (pain.002, camt.052, camt.053, camt.054, pacs.004, MT940), apply it, and say what could not be placed."""
+"""Read a bank's file (pain.002, camt.052, camt.053, camt.054, pacs.004, MT940, BAI2, CSV), apply it, and say what could not be placed."""
 
 from argparse import ArgumentParser
 from datetime import datetime

@@ -322,5 +322,5 @@ def test_content_and_not_the_name_says_what_a_file_is():
     assert detect(b"01,0004,12345,060321,0829,001,80,1,2/\n02,12345,0004,1,060317,,CAD,/\n").name == "bai2"
     assert detect(b"101 231380104 1210428821906240000A094101Federal Reserve Bank   My Bank Name\n").name == "nacha"
     with pytest.raises(UnreadableFile) as refusal:
-        read(b"date;amount;text\n2026-11-24;1,00;x\n")
+        read(b"101 231380104 1210428821906240000A094101Federal Reserve Bank   My Bank Name\n")
     assert refusal.value.code == "unsupported_format"

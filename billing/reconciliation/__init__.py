@@ -1,0 +1,1 @@
+"""Proof: what providers and banks say, line by line, against what we booked. Differences stay open until two people close them."""
