@@ -181,10 +181,14 @@ def _forget_bodies(at: datetime) -> Any:
     from billing.webhooks.operations import forget_bodies
 
     return forget_bodies(at=at)
+
+
 def _watch_screening_server(at: datetime) -> Any:
     from fraud.screening.operations import watch_server
 
     return watch_server(at=at)
+
+
 def _feed_fraud(at: datetime) -> Any:
     from fraud.features.consuming import label_aged, pull
 
@@ -217,10 +221,14 @@ def _replay(at: datetime) -> Any:
 
     kept = replay_decisions(at=at, since=at - timedelta(days=7))
     return {"sampled": kept.sampled, "agreed": kept.agreed}
+
+
 def _tell_overdue(at: datetime) -> Any:
     from billing.invoices.operations import tell_overdue
 
     return tell_overdue(at=at)
+
+
 def _renew(at: datetime) -> Any:
     from billing.subscriptions.operations import renew_subscriptions, run_boundaries
 
@@ -240,6 +248,8 @@ def _advance_clocks(at: datetime) -> Any:
     from billing.subscriptions.operations import run_advances
 
     return run_advances(actor=SCHEDULER, at=at)
+
+
 def _fetch_transactions(at: datetime) -> Any:
     from billing.reconciliation.operations import fetch_all
 

@@ -3,35 +3,16 @@
 from django.urls import URLPattern, path
 
 from backoffice.kit.api import routes  # noqa: F401 - registers <public_id:…>
-from billing.disputes import api as disputes
-
-urlpatterns: list[URLPattern] = [
-    path("disputes", disputes.Disputes.as_view()),
-    path("disputes/<public_id:dispute_id>", disputes.OneDispute.as_view()),
-    path("disputes/<public_id:dispute_id>/evidence", disputes.DisputeEvidence.as_view()),
-    path("disputes/<public_id:dispute_id>/submit", disputes.DisputeSubmit.as_view()),
-    path("disputes/<public_id:dispute_id>/accept", disputes.DisputeAccept.as_view()),
 from billing.customers import api as customers
+from billing.disputes import api as disputes
 from billing.invoices import api as invoices
+from billing.plans import api as plans
+from billing.subscriptions import api as subscriptions
 
 urlpatterns: list[URLPattern] = [
     path("customers", customers.Customers.as_view()),
     path("customers/<public_id:customer_id>", customers.OneCustomer.as_view()),
-    path("invoices", invoices.Invoices.as_view()),
-    path("invoices/<public_id:invoice_id>", invoices.OneInvoice.as_view()),
-    path("invoices/<public_id:invoice_id>/pdf", invoices.InvoicePdf.as_view()),
-    path("invoices/<public_id:invoice_id>/finalise", invoices.InvoiceFinalise.as_view()),
-    path("invoices/<public_id:invoice_id>/void", invoices.InvoiceVoid.as_view()),
-    path("credit_notes", invoices.CreditNotes.as_view()),
-    path("credit_notes/<public_id:credit_note_id>", invoices.OneCreditNote.as_view()),
-
-from backoffice.kit.api import routes  # noqa: F401 - registers <public_id:…>
-from billing.plans import api as plans
-from billing.subscriptions import api as subscriptions
-
-urlpatterns: list[URLPattern] = []
-
-urlpatterns += [
+    path("customers/<public_id:customer_id>/advance", subscriptions.CustomerAdvance.as_view()),
     path("plans", plans.Plans.as_view()),
     path("plans/<public_id:plan_id>", plans.OnePlan.as_view()),
     path("subscriptions", subscriptions.Subscriptions.as_view()),
@@ -42,5 +23,16 @@ urlpatterns += [
     path("subscriptions/<public_id:subscription_id>/resume", subscriptions.SubscriptionResume.as_view()),
     path("subscriptions/<public_id:subscription_id>/cancel", subscriptions.SubscriptionCancel.as_view()),
     path("subscriptions/<public_id:subscription_id>/uncancel", subscriptions.SubscriptionUncancel.as_view()),
-    path("customers/<public_id:customer_id>/advance", subscriptions.CustomerAdvance.as_view()),
+    path("invoices", invoices.Invoices.as_view()),
+    path("invoices/<public_id:invoice_id>", invoices.OneInvoice.as_view()),
+    path("invoices/<public_id:invoice_id>/pdf", invoices.InvoicePdf.as_view()),
+    path("invoices/<public_id:invoice_id>/finalise", invoices.InvoiceFinalise.as_view()),
+    path("invoices/<public_id:invoice_id>/void", invoices.InvoiceVoid.as_view()),
+    path("credit_notes", invoices.CreditNotes.as_view()),
+    path("credit_notes/<public_id:credit_note_id>", invoices.OneCreditNote.as_view()),
+    path("disputes", disputes.Disputes.as_view()),
+    path("disputes/<public_id:dispute_id>", disputes.OneDispute.as_view()),
+    path("disputes/<public_id:dispute_id>/evidence", disputes.DisputeEvidence.as_view()),
+    path("disputes/<public_id:dispute_id>/submit", disputes.DisputeSubmit.as_view()),
+    path("disputes/<public_id:dispute_id>/accept", disputes.DisputeAccept.as_view()),
 ]

@@ -11,9 +11,6 @@ from billing.disputes.models import (  # noqa: F401
     EvidencePack,
 )
 from billing.gateways.models import FakeObject  # noqa: F401
-from billing.payments.models import Attempt, CardSetup, Payment  # noqa: F401
-from billing.refunds.models import Refund, RefundLimit  # noqa: F401
-from billing.webhooks.models import HealerMark, InboundEvent, RefusedNotice  # noqa: F401
 from billing.invoices.models import (  # noqa: F401
     Application,
     CreditNote,
@@ -26,15 +23,9 @@ from billing.invoices.models import (  # noqa: F401
     LegalEntity,
     NumberSeries,
     TaxRate,
+)
+from billing.payments.models import Attempt, CardSetup, Payment  # noqa: F401
 from billing.plans.models import Coupon, Plan, Price  # noqa: F401
-from billing.subscriptions.models import (  # noqa: F401
-    ClockAdvance,
-    PendingLine,
-    Redemption,
-    RenewalBatch,
-    RenewalItem,
-    Subscription,
-    SubscriptionChange,
 from billing.reconciliation.models import (  # noqa: F401
     Break,
     DifferenceLine,
@@ -45,3 +36,14 @@ from billing.reconciliation.models import (  # noqa: F401
     ReconciliationRun,
     StagedLine,
 )
+from billing.refunds.models import Refund, RefundLimit  # noqa: F401
+from billing.subscriptions.models import (  # noqa: F401
+    ClockAdvance,
+    PendingLine,
+    Redemption,
+    RenewalBatch,
+    RenewalItem,
+    Subscription,
+    SubscriptionChange,
+)
+from billing.webhooks.models import HealerMark, InboundEvent, RefusedNotice  # noqa: F401

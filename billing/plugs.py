@@ -4,9 +4,10 @@
 def plug_in() -> None:
     """Register truths and event consumers."""
     from billing import invariants  # noqa: F401 - registers the truths
+    from billing.webhooks import appliers  # noqa: F401 - registers the appliers of disputes and early warnings
 
     _plug_payments()
-    from billing.webhooks import appliers  # noqa: F401 - registers the appliers of disputes and early warnings
+    _plug_subscriptions()
 
 
 def _plug_payments() -> None:
@@ -15,7 +16,6 @@ def _plug_payments() -> None:
 
     handlers.plug_in()
     applying.plug_in()
-    _plug_subscriptions()
 
 
 def _plug_subscriptions() -> None:

@@ -13,4 +13,3 @@ from fraud.screening import admin as screening  # noqa: E402, F401
 from fraud.screening import admin_checks as checks  # noqa: E402, F401
 from fraud.screening import admin_lists as lists  # noqa: E402, F401
 from fraud.screening import admin_parties as parties  # noqa: E402, F401
-from fraud.screening import admin_lists as lists  # noqa: E402, F401

@@ -60,6 +60,9 @@ NAVIGATION: list[tuple[str, list[tuple[str, str, str, str]]]] = [
             ("Listed values", "playlist_add_check_circle", "admin:fraud_listedvalue_changelist", "fraud.view_listedvalue"),
             ("Back-tests", "history", "admin:fraud_backtest_changelist", "fraud.view_backtest"),
             ("Replays", "replay", "admin:fraud_replay_changelist", "fraud.view_replay"),
+        ],
+    ),
+    (
         "Subscriptions",
         [
             ("Subscriptions", "autorenew", "admin:billing_subscription_changelist", "billing.view_subscription"),
@@ -94,10 +97,16 @@ NAVIGATION: list[tuple[str, list[tuple[str, str, str, str]]]] = [
             ("Answers sent", "send", "admin:billing_disputesubmission_changelist", "billing.view_disputesubmission"),
             ("Dispute policy", "tune", "admin:billing_disputepolicy_changelist", "billing.view_disputepolicy"),
             ("Inbound events", "move_to_inbox", "admin:billing_inboundevent_changelist", "billing.view_inboundevent"),
+        ],
+    ),
+    (
         "Tax reports",
         [
             ("Reports", "assured_workload", "admin:payouts_taxreport_changelist", "payouts.view_taxreport"),
             ("Tax data", "assignment_late", "admin:payouts_taxfile_changelist", "payouts.view_taxfile"),
+        ],
+    ),
+    (
         "Reconciliation",
         [
             ("Breaks", "difference", "admin:billing_break_changelist", "billing.view_break"),

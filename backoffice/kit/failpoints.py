@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import signal
+import sys
 from collections.abc import Callable
 
 # BACKOFFICE_FAILPOINTS="after_provider=kill:0.05,before_record=stop:0.02"; only chaos harnesses set it.
@@ -16,12 +17,14 @@ for _part in filter(None, _spec.split(",")):
     _kind, _, _share = _what.partition(":")
     _armed[_name] = (_kind, float(_share or 1))
 
-BOUNDARIES: list[str] = []
+# Name to the module that declared it: a crash enumeration walks the boundaries of its own rooms.
+BOUNDARIES: dict[str, str] = {}
 
 
 def declare(*names: str) -> None:
     """Name the boundaries of a flow, so that crash enumeration covers what exists and not what was remembered."""
-    BOUNDARIES.extend(name for name in names if name not in BOUNDARIES)
+    module = sys._getframe(1).f_globals["__name__"]
+    BOUNDARIES.update(dict.fromkeys(names, module))
 
 
 def hook(name: str, action: Callable[[], None] | None) -> None:

@@ -105,7 +105,7 @@ class CollectionAttempt(models.Model):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["collection", "number"], name="attempt_number_once"),
+            models.UniqueConstraint(fields=["collection", "number"], name="collection_attempt_number_once"),
             # What may be charged already must be known before anything else is tried.
             models.UniqueConstraint(
                 fields=["collection"],
@@ -114,7 +114,7 @@ class CollectionAttempt(models.Model):
             ),
         ]
         indexes = [
-            models.Index(fields=["planned_at", "id"], name="attempt_due", condition=models.Q(status="planned")),
+            models.Index(fields=["planned_at", "id"], name="collection_attempt_due", condition=models.Q(status="planned")),
             models.Index(fields=["started_at"], name="attempt_running", condition=models.Q(status="running")),
             models.Index(fields=["payment"], name="attempt_payment", condition=~models.Q(payment="")),
         ]

@@ -680,12 +680,12 @@ class Migration(migrations.Migration):
             ],
             options={
                 "indexes": [
-                    models.Index(condition=models.Q(("status", "planned")), fields=["planned_at", "id"], name="attempt_due"),
+                    models.Index(condition=models.Q(("status", "planned")), fields=["planned_at", "id"], name="collection_attempt_due"),
                     models.Index(condition=models.Q(("status", "running")), fields=["started_at"], name="attempt_running"),
                     models.Index(condition=models.Q(("payment", ""), _negated=True), fields=["payment"], name="attempt_payment"),
                 ],
                 "constraints": [
-                    models.UniqueConstraint(fields=("collection", "number"), name="attempt_number_once"),
+                    models.UniqueConstraint(fields=("collection", "number"), name="collection_attempt_number_once"),
                     models.UniqueConstraint(
                         condition=models.Q(("status__in", ["running", "needs_action", "pending", "unknown"])),
                         fields=("collection",),

@@ -11,7 +11,7 @@ import backoffice.kit.ids
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("billing", "0001_customers"),
+        ("billing", "0012_dunning_and_roles"),
         ("payouts", "0022_risk_and_bytes"),
     ]
 

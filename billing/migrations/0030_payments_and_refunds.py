@@ -8,7 +8,7 @@ import backoffice.kit.ids
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("billing", "0001_customers"),
+        ("billing", "0022_roles_of_invoices"),
         ("payouts", "0022_risk_and_bytes"),
     ]
 

@@ -8,7 +8,7 @@ import backoffice.kit.ids
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("billing", "0001_customers"),
+        ("billing", "0041_dispute_rules"),
         ("payouts", "0022_risk_and_bytes"),
     ]
 

@@ -9,7 +9,7 @@ import backoffice.kit.ids
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("fraud", "0002_screening_rules"),
+        ("fraud", "0004_index_known_names"),
     ]
 
     operations = [

@@ -6,7 +6,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("payouts", "0022_risk_and_bytes"),
+        ("payouts", "0031_tax_report_rules"),
     ]
 
     operations = [

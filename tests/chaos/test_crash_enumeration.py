@@ -28,9 +28,8 @@ from tests.factories.runs import AT, give_money, make_approved_run, make_checker
 from tests.factories.sellers import make_payee, make_seller
 
 pytestmark = [pytest.mark.chaos, pytest.mark.django_db(transaction=True)]
-# Other flows declare theirs too; they are walked where those flows are tested.
-ELSEWHERE = ("import_", "rotation_", "screening_", "gateway_")
-BOUNDARIES = [name for name in failpoints.BOUNDARIES if not name.startswith(ELSEWHERE)]
+# Other rooms declare theirs too; they are walked where those rooms are tested.
+BOUNDARIES = [name for name, module in failpoints.BOUNDARIES.items() if module.startswith("payouts.dispatch.")]
 # All pairs take minutes; the suite walks a part of them that meets every boundary, `make chaos` all.
 LONG = os.environ.get("CHAOS") == "long"
 

@@ -98,9 +98,13 @@ def test_kills_between_claim_call_and_record_charge_and_refund_each_exactly_once
             except subprocess.TimeoutExpired as e:
                 print("STDERR", (e.stderr or b"")[-3000:])
                 from django.db import connection as c
+
                 with c.cursor() as cur:
-                    cur.execute("select status, tries, next_try_at - clock_timestamp(), reason, code, called, fence from billing_attempt where status in ('ready','calling','unknown')")
-                    for r in cur.fetchall(): print(r)
+                    cur.execute(
+                        "select status, tries, next_try_at - clock_timestamp(), reason, code, called, fence from billing_attempt where status in ('ready','calling','unknown')"
+                    )
+                    for r in cur.fetchall():
+                        print(r)
                 print(len(double.requests), double.requests[-3:])
                 raise
             paid = list(Payment.objects.order_by("pk"))

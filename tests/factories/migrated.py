@@ -8,10 +8,10 @@ def write_what_is_missing() -> None:
     from django.apps import apps
     from django.contrib.auth.models import Group
 
-    from billing.disputes.models import DisputePolicy
-    from billing.refunds.models import RefundLimit
-    from billing.invoices.models import LegalEntity
     from billing.collection.models import DunningPolicy
+    from billing.disputes.models import DisputePolicy
+    from billing.invoices.models import LegalEntity
+    from billing.refunds.models import RefundLimit
     from fraud.screening.models import ScreeningPolicy
     from payouts.sellers.models import MinimumPayout
 

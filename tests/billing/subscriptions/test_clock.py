@@ -18,7 +18,9 @@ from tests.factories.subscriptions import AT, ROBOT, Till, make_customer, make_p
 
 pytestmark = pytest.mark.django_db
 DAY = timedelta(days=1)
-CARD = st.sampled_from([("succeeded", ""), ("requires_payment_method", "insufficient_funds"), ("requires_payment_method", "stolen_card")])
+CARD = st.sampled_from(
+    [("succeeded", ""), ("requires_payment_method", "insufficient_funds"), ("requires_payment_method", "stolen_card")]
+)
 INTERVALS = st.sampled_from([("month", 1), ("week", 3), ("day", 20)])
 
 
@@ -46,13 +48,19 @@ def live(stops: list[datetime], wishes: dict[str, Any]) -> dict[str, Any]:
         transaction.get_connection().atomic_blocks[-1]._from_testcase = True
         till.answers = list(wishes["answers"])
         customer = make_customer(clock_at=AT)
-        price = make_price([{"code": "seat", "measure": "seats", "unit_minor": 3_100}], interval=wishes["interval"][0], interval_count=wishes["interval"][1])
+        price = make_price(
+            [{"code": "seat", "measure": "seats", "unit_minor": 3_100}],
+            interval=wishes["interval"][0],
+            interval_count=wishes["interval"][1],
+        )
         create_coupon(code="TWICE", duration="repeating", invoices=2, basis_points=3_333, actor=ROBOT, at=AT)
         row = subscribe(customer, price, seats=3, trial_days=wishes["trial"], anchor=wishes["anchor"], coupon="TWICE")
         if wishes["then"] == "less" and row.status == "trialing":
             change_subscription(subscription_id=row.pk, seats=1, when="period_end", key="c", actor=ROBOT, at=AT)
         elif wishes["then"] == "pause" and row.status == "trialing":
-            pause_subscription(subscription_id=row.pk, at_period_end=True, resumes_at=AT + 50 * DAY, reason="r", actor=ROBOT, at=AT)
+            pause_subscription(
+                subscription_id=row.pk, at_period_end=True, resumes_at=AT + 50 * DAY, reason="r", actor=ROBOT, at=AT
+            )
         elif wishes["then"] == "cancel":
             cancel_subscription(subscription_id=row.pk, cancel_at=AT + 47 * DAY, reason="r", actor=ROBOT, at=AT)
         for stop in stops:
@@ -62,7 +70,13 @@ def live(stops: list[datetime], wishes: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-@settings(max_examples=6, deadline=None, derandomize=True, phases=[Phase.explicit, Phase.generate], suppress_health_check=list(HealthCheck))
+@settings(
+    max_examples=6,
+    deadline=None,
+    derandomize=True,
+    phases=[Phase.explicit, Phase.generate],
+    suppress_health_check=list(HealthCheck),
+)
 @given(
     days=st.lists(st.integers(0, 69), max_size=4),
     answers=st.lists(CARD, max_size=5),

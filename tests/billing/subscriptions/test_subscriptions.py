@@ -77,7 +77,11 @@ def test_first_invoice_is_charged_and_makes_it_active(till):
     assert (row.status, till.of[0].due_minor) == ("incomplete", 3_000)
     assert pay() == {"succeeded": 1}
     row = fresh(row)
-    assert (row.status, row.next_at, row.current_period_end) == ("active", row.current_period_end, datetime(2026, 4, 1, 9, tzinfo=UTC))
+    assert (row.status, row.next_at, row.current_period_end) == (
+        "active",
+        row.current_period_end,
+        datetime(2026, 4, 1, 9, tzinfo=UTC),
+    )
     assert till.of[0].paid == [("card", 3_000)]
 
 
@@ -439,7 +443,9 @@ def test_what_is_on_its_way_blocks_every_second_attempt_until_it_is_known(till, 
     at = row.current_period_end
     renew(at)
     pay(at)
-    attempt = CollectionAttempt.objects.get(collection__origin=row.public_id, number=1, status__in=["unknown", "needs_action", "pending"])
+    attempt = CollectionAttempt.objects.get(
+        collection__origin=row.public_id, number=1, status__in=["unknown", "needs_action", "pending"]
+    )
     charges = len(till.charges)
     pay(at + 30 * DAY)
     assert len(till.charges) == charges
