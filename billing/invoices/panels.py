@@ -78,7 +78,7 @@ def settlement(invoice: Invoice, look: Look) -> Table:
 
 
 def credit_notes(row: Invoice | Customer, look: Look) -> Table:
-    notes, older = look.slice_of(row.credit_notes.all())
+    notes, older = look.slice_of(CreditNote.objects.filter(**{"customer" if isinstance(row, Customer) else "invoice": row}))
     rows = [
         (
             display.link(note),

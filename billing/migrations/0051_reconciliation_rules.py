@@ -17,7 +17,7 @@ DROP TRIGGER difference_line_kept ON billing_differenceline;
 DROP TRIGGER match_group_kept ON billing_matchgroup;
 DROP TRIGGER break_kept ON billing_break;
 DROP FUNCTION billing_break_by_two CASCADE;
-DROP FUNCTION billing_write_off_by_two CASCADE;
+DROP FUNCTION billing_difference_by_two CASCADE;
 """
 REASON = (
     "The first rules: names before amounts, amounts only where two lines are alone with each other. Only a payout's arrival tolerates a "

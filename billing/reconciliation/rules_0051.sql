@@ -33,7 +33,7 @@ CREATE TRIGGER break_corrected_by_two BEFORE UPDATE ON billing_break FOR EACH RO
     WHEN (NEW.state = 'corrected' AND OLD.state <> 'corrected') EXECUTE FUNCTION billing_break_by_two();
 
 -- What no rule tolerates has an approval of two behind it.
-CREATE FUNCTION billing_write_off_by_two() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION billing_difference_by_two() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     IF NOT EXISTS (SELECT 1 FROM backoffice_approval a WHERE a.public_id = NEW.approval AND a.action = 'break_correction' AND a.state = 'used') THEN
         RAISE EXCEPTION 'billing_differenceline: what is written off was approved by two people' USING ERRCODE = 'check_violation';
@@ -41,4 +41,4 @@ BEGIN
     RETURN NEW;
 END $$;
 CREATE TRIGGER write_off_by_two BEFORE INSERT ON billing_differenceline FOR EACH ROW
-    WHEN (NEW.kind = 'write_off' OR NEW.approval <> '') EXECUTE FUNCTION billing_write_off_by_two();
+    WHEN (NEW.kind = 'write_off' OR NEW.approval <> '') EXECUTE FUNCTION billing_difference_by_two();

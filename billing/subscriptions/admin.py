@@ -404,7 +404,7 @@ class SubscriptionAdmin(OperatorAdmin):
 
 
 def _of_customer(customer: Customer, look: Look) -> Table:
-    rows, older = look.slice_of(customer.subscriptions.select_related("price__plan"))
+    rows, older = look.slice_of(Subscription.objects.filter(customer=customer).select_related("price__plan"))
     return Table(
         [Column("Subscription"), Column("Price"), Column("Seats"), Column("State"), Column("Period ends")],
         [

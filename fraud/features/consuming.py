@@ -88,7 +88,7 @@ def _pull_slice(at: datetime) -> tuple[int, bool]:
 def label_aged(*, at: datetime) -> int:
     """Label sales good that nobody complained of in 60 days; a chargeback that comes later labels them fraud. Returns how many."""
     before = at - GOOD_AFTER
-    facts = {"at": at, "before": before, "since": before - timedelta(days=120), "limit": GOOD_AT_ONCE}
+    facts: dict[str, Any] = {"at": at, "before": before, "since": before - timedelta(days=120), "limit": GOOD_AT_ONCE}
     with connection.cursor() as cursor:
         cursor.execute(_AGED, facts)
         return cursor.rowcount
