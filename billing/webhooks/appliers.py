@@ -33,7 +33,9 @@ class Effect(StrEnum):
 
 class RefundedElsewhere(Refusal):
     code = "refunded_elsewhere"
-    sentence = "The refund {refund} of {payment} was made at the provider, not here. Nobody decided on it here: reconcile it as a break."
+    sentence = (
+        "The refund {refund} of {payment} was made at the provider, not here. Nobody decided on it here: reconcile it as a break."
+    )
 
 
 class NotReady(Exception):
