@@ -50,6 +50,11 @@ class UnknownPurpose(InputError):
     sentence = "Nothing of the kind {prefix}_… can be paid for."
 
 
+class OnlyForTrying(Refusal):
+    code = "only_for_trying"
+    sentence = "The customer {customer} belongs to a partner in test mode, and {gateway} takes real money here."
+
+
 class NothingToRetry(Refusal):
     code = "nothing_to_retry"
     sentence = "The payment {payment} is {state}; there is nothing to try again."
@@ -109,7 +114,7 @@ def request_payment(
 
     `purpose` is a claim of ours (an invoice's id) or the reference of an order; `seller_id` whose sale it pays. Without `method_ref` the card on
     file is charged. Refuses: NotFound, NoCardOnFile, PaymentUnderWay, MoreThanIsDue, AnotherCustomersClaim, UnknownPurpose, AmountNotPositive,
-    UnknownGateway, KeyReused.
+    UnknownGateway, OnlyForTrying, KeyReused.
     """
     customer = lock_customer(customer_id)
     content = [customer_id, amount_minor, currency, purpose, off_session, method_ref, seller_id, gateway]
@@ -179,13 +184,20 @@ def _open_charge(payment: Payment, customer: Customer, actor: Actor, at: datetim
 def _where(customer: Customer, gateway: str, method_ref: str) -> tuple[str, str]:
     """Return which gateway charges and what."""
     name = gateway or (customer.gateway if customer.gateway and not method_ref else card_gateway_name())
-    gateway_named(name)
+    _check_mode(customer, name)
     if name == MANUAL:
         return name, ""
     method = method_ref or (customer.gateway_method if customer.gateway == name else "")
     if not method:
         raise NoCardOnFile(customer=customer.public_id, gateway=name)
     return name, method
+
+
+def _check_mode(customer: Customer, gateway: str) -> None:
+    """Refuse a gateway that takes real money for a customer of a partner who only tries things out. Refuses: UnknownGateway, GatewayNotSetUp."""
+    found = gateway_named(gateway)
+    if gateway != MANUAL and found.livemode and customer.partner is not None and not customer.partner.livemode:
+        raise OnlyForTrying(customer=customer.public_id, gateway=gateway)
 
 
 def _check_purpose(customer: Customer, purpose: str, asked: Money) -> None:
@@ -224,7 +236,7 @@ def request_setup(*, customer_id: int, return_url: str, actor: Actor, at: dateti
     if memory.outcome is not None:
         return CardSetup.objects.get(pk=memory.outcome)
     name = gateway or customer.gateway or card_gateway_name()
-    gateway_named(name)
+    _check_mode(customer, name)
     setup = CardSetup.objects.create(
         customer=customer, gateway=name, return_url=return_url, made_by=str(actor), created_at=at, next_look_at=at
     )
