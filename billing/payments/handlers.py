@@ -7,13 +7,20 @@ from typing import Any
 
 from backoffice.kit.actors import Actor
 from backoffice.kit.errors import NotFound
+from backoffice.kit.gates import Objection
+from backoffice.kit.outbox import tell
 from backoffice.kit.states import transition
+from backoffice.kit.transactions import composable
 from billing.customers.cards import keep_card, keep_gateway_customer, lock_customer
 from billing.customers.models import Customer
 from billing.gateways.port import ABSENT, Answer, Outcome
 from billing.gateways.registry import gateway_named
+from billing.invoices.claims import InvoiceClaims
+from billing.invoices.gates import before_giving_up
 from billing.payments.applying import apply_answer, lock_payment, mark_canceled, mark_unknown, write
 from billing.payments.models import Attempt, CardSetup, Payment
+from billing.payments.queries import open_payment_for
+from billing.payments.requesting import open_waiting_setups
 from billing.payments.sockets import claims
 from billing.payments.states import OPEN_PAYMENTS, SETUP, PaymentStatus, SetupStatus
 
@@ -127,6 +134,7 @@ class MakeCustomer:
             keep_gateway_customer(
                 customer_id=target.pk, gateway=attempt.gateway, gateway_customer=answer.provider_ref, actor=actor, at=at
             )
+            open_waiting_setups(customer_id=target.pk, actor=actor, at=at)
 
     def unknown(self, target: Customer, attempt: Attempt, actor: Actor, at: datetime) -> None:
         return
@@ -165,8 +173,22 @@ class SetUp:
         transition(SETUP, target, SetupStatus.CANCELED, actor=actor, at=at, reason="The gateway has never seen it.")
 
 
+@composable
+def apply_setup_state(*, setup_id: int, answer: Answer, actor: Actor, at: datetime) -> str:
+    """Apply what the gateway says about an invitation now; answers applied, same or stale. Refuses: NotFound. Tells `customer.method_changed`."""
+    setup = SetUp().lock(setup_id)
+    if setup is None:
+        raise NotFound(what="card set-up", ref=setup_id)
+    if setup.provider_ref and setup.provider_ref != answer.provider_ref:
+        return "stale"
+    return apply_setup_answer(setup, answer, actor=actor, at=at)
+
+
 def apply_setup_answer(setup: CardSetup, answer: Answer, *, actor: Actor, at: datetime) -> str:
-    """Move a locked set-up to what an answer says; a finished one makes its card the customer's. Answers applied, same or stale."""
+    """Move a locked set-up to what an answer says; a finished one makes its card the customer's. Answers applied, same or stale.
+
+    Tells card_setup.requires_action (the page is there), card_setup.succeeded, card_setup.canceled.
+    """
     wanted = {
         Outcome.DONE: SetupStatus.SUCCEEDED,
         Outcome.NEEDS_ACTION: SetupStatus.REQUIRES_ACTION,
@@ -191,13 +213,26 @@ def apply_setup_answer(setup: CardSetup, answer: Answer, *, actor: Actor, at: da
     columns |= {"provider_ref": answer.provider_ref} if answer.provider_ref else {}
     CardSetup.objects.filter(pk=setup.pk).update(**columns)
     transition(SETUP, setup, wanted, actor=actor, at=at, code=answer.code[:60])
+    told = {"card_setup": setup.public_id, "customer": setup.customer.public_id, "status": str(wanted), "code": answer.code}
+    tell(f"card_setup.{wanted.value}", subject=setup.public_id, payload=told, at=at, partner_id=setup.customer.partner_id)
     return "applied"
 
 
+def invoice_given_up(*, invoice: str, customer_id: int, actor: Actor, at: datetime, reason: str) -> list[Objection]:
+    """Object while a payment of the invoice may still take money."""
+    under_way = open_payment_for(invoice)
+    if under_way is None:
+        return []
+    why = f"The payment {under_way.public_id} for it is {under_way.get_status_display()}."
+    return [Objection("block", "payment_under_way", why)]
+
+
 def plug_in() -> None:
-    """Register what attempts of this room's kinds do."""
+    """Register what attempts of this room's kinds do, whose claims payments settle, and what stands against giving one up."""
     from billing.payments.attempts import register
 
+    claims.plug("inv", InvoiceClaims())
+    before_giving_up.plug("no payment is under way", invoice_given_up)
     register("charge", Charge())
     register("cancel", Cancel())
     register("customer", MakeCustomer())
