@@ -8,6 +8,7 @@ from billing.collection.attempting import WITH_BALANCE, conclude, take_from_bala
 from billing.collection.models import Collection, CollectionAttempt
 from billing.collection.opening import retry_collection, settle, stop_collections
 from billing.collection.queries import LIVE
+from billing.collection.sockets import outcome_told
 from billing.collection.states import ON_THE_WAY, AttemptState, CollectionState, Trigger
 from billing.customers.clock import lock_customer, time_of
 from billing.customers.models import Customer
@@ -50,6 +51,8 @@ def invoice_told(event: Event) -> None:
         settle(collection_ids=[found.pk], actor=ROBOT, at=at, reason="The invoice was paid.")
     elif found.status in LIVE:
         stop_collections(invoice=found.invoice, actor=ROBOT, at=at, reason=f"The invoice was {event.type.rpartition('.')[2]}.")
+        found.refresh_from_db()
+        outcome_told.ask(collection=found, outcome="stopped", actor=ROBOT, at=at)
 
 
 def seller_earned(event: Event) -> None:

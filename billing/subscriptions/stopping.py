@@ -12,7 +12,7 @@ from billing.collection.opening import resume_collections, stop_collections
 from billing.collection.sockets import Line
 from billing.collection.states import Trigger
 from billing.plans.periods import anchor_of
-from billing.subscriptions.changing import give_up_invoice, unused, wait_for_next_invoice
+from billing.subscriptions.changing import unused, wait_for_next_invoice
 from billing.subscriptions.creating import bill_first_period
 from billing.subscriptions.invoicing import Issued, issue
 from billing.subscriptions.lines import Bill, make_bill, metered, next_boundary, usage_lines
@@ -22,6 +22,7 @@ from billing.subscriptions.moving import (
     SubscriptionNotReady,
     announce,
     drop_changes,
+    give_up_invoice,
     keep,
     locked,
     move,
