@@ -49,10 +49,12 @@ def invoice_told(event: Event) -> None:
     at = time_of(lock_customer(found.customer_id), event.occurred_at)
     if event.type == "invoice.paid":
         settle(collection_ids=[found.pk], actor=ROBOT, at=at, reason="The invoice was paid.")
-    elif found.status in LIVE:
+        return
+    if found.status in LIVE:
         stop_collections(invoice=found.invoice, actor=ROBOT, at=at, reason=f"The invoice was {event.type.rpartition('.')[2]}.")
         found.refresh_from_db()
-        outcome_told.ask(collection=found, outcome="stopped", actor=ROBOT, at=at)
+    # what was given up is owed by nobody: who was past due because of it is not any more
+    outcome_told.ask(collection=found, outcome="stopped", actor=ROBOT, at=at)
 
 
 def seller_earned(event: Event) -> None:

@@ -15,10 +15,10 @@ from billing.collection.queries import braked
 from billing.collection.sockets import rooms
 from billing.collection.states import ON_THE_WAY
 from billing.customers.models import Customer
-from billing.subscriptions.changing import drop_unpaid_change
+from billing.subscriptions.changing import drop_unpaid_change, give_up_invoice
 from billing.subscriptions.creating import begin_scheduled
 from billing.subscriptions.models import Subscription
-from billing.subscriptions.moving import give_up_invoice, keep, locked, move, waiting_change
+from billing.subscriptions.moving import keep, locked, move, waiting_change
 from billing.subscriptions.states import RENEWING, ChangeState, SubscriptionStatus
 from billing.subscriptions.stopping import cancel_now, resume_now
 

@@ -14,7 +14,8 @@ from backoffice.kit.transactions import composable
 from backoffice.staff import audit
 from billing.collection.attempting import take_from_balance_now
 from billing.collection.models import Collection
-from billing.collection.sockets import Line
+from billing.collection.opening import stop_collections
+from billing.collection.sockets import Line, rooms
 from billing.collection.states import ON_THE_WAY, Trigger
 from billing.plans.models import Price
 from billing.plans.periods import anchor_of, prorate
@@ -30,7 +31,6 @@ from billing.subscriptions.moving import (
     SubscriptionNotReady,
     announce,
     drop_changes,
-    give_up_invoice,
     keep,
     locked,
     waiting_change,
@@ -307,3 +307,11 @@ def drop_unpaid_change(row: Subscription, change: SubscriptionChange, actor: Act
     SubscriptionChange.objects.filter(pk=change.pk).update(ended_at=at)
     give_up_invoice(change.invoice, actor, at, reason)
     announce(row, "change_dropped", at, change=change.public_id, invoice=change.invoice)
+
+
+def give_up_invoice(invoice: str, actor: Actor, at: datetime, reason: str) -> None:
+    """Stop collecting an invoice and void it; one that was paid in part stays open, for people to settle."""
+    stop_collections(invoice=invoice, actor=actor, at=at, reason=reason)
+    found = Collection.objects.filter(invoice=invoice).first()
+    if found is not None and found.collected_minor == 0 and rooms.invoices.facts(invoice=invoice).status == "open":
+        rooms.invoices.void(invoice=invoice, actor=actor, at=at, reason=reason)

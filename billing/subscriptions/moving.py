@@ -13,9 +13,7 @@ from backoffice.kit.errors import InputError, NotFound, Refusal
 from backoffice.kit.outbox import tell
 from backoffice.kit.states import transition, transition_set
 from billing.collection.attempting import WITH_BALANCE, WITH_CARD
-from billing.collection.models import Collection
 from billing.collection.opening import stop_collections
-from billing.collection.sockets import rooms
 from billing.customers.clock import lock_payer, time_of
 from billing.customers.models import Customer
 from billing.subscriptions.models import PendingLine, Redemption, Subscription, SubscriptionChange
@@ -109,23 +107,12 @@ def _end(row: Subscription, to: str, actor: Actor, at: datetime, reason: str, co
 
 
 def drop_changes(row: Subscription, actor: Actor, at: datetime, reason: str) -> None:
-    """Drop the change that waits, where one does, and give up the invoice it waited for: nobody owes for what never counted."""
-    unpaid = row.changes.filter(status=ChangeState.AWAITING_PAYMENT).exclude(invoice="").values_list("invoice", flat=True)
-    for invoice in list(unpaid):
-        give_up_invoice(invoice, actor, at, reason)
+    """Drop the change that waits, where one does; the invoice it waited for is voided by who calls, or stays owed."""
     transition_set(
         CHANGE,
         "SELECT c.id FROM billing_subscriptionchange c WHERE c.subscription_id = %(sub)s ORDER BY c.id FOR UPDATE",
         {"sub": row.pk}, ChangeState.DROPPED, actor=actor, at=at, reason=reason, also={"ended_at": at},
     )  # fmt: skip
-
-
-def give_up_invoice(invoice: str, actor: Actor, at: datetime, reason: str) -> None:
-    """Stop collecting an invoice and void it; one that was paid in part stays open, for people to settle."""
-    stop_collections(invoice=invoice, actor=actor, at=at, reason=reason)
-    found = Collection.objects.filter(invoice=invoice).first()
-    if found is not None and found.collected_minor == 0 and rooms.invoices.facts(invoice=invoice).status == "open":
-        rooms.invoices.void(invoice=invoice, actor=actor, at=at, reason=reason)
 
 
 def announce(row: Subscription, what: str, at: datetime, **more: Any) -> None:
