@@ -1,7 +1,4 @@
-"""Invoices and payments, as collection and subscriptions need them; plugged in billing/plugs.py. Unplugged, nothing is invoiced or charged.
-
-The rooms behind it stand below this one, and are imported there alone: so that what is asked of them is written down in one place.
-"""
+"""Invoices and payments, as collection and subscriptions need them: what is asked of them is written down here, and plugged in by wiring.py."""
 
 from __future__ import annotations
 
@@ -14,6 +11,7 @@ from typing import Protocol
 from backoffice.kit.actors import Actor
 from backoffice.kit.errors import Refusal
 from backoffice.kit.gates import Gate
+from billing.invoices.claims import InvoiceFacts
 
 # Asked in the transaction in which the collecting of an invoice ends or begins to fail; with collection, outcome ('settled', 'failed', 'exhausted',
 # 'stopped'), actor, at. Who answers does what follows for the thing behind `origin`; objections are not expected.
@@ -53,25 +51,6 @@ class InvoiceDraft:
     due_days: int
     origin: str
     key: str
-
-
-@dataclass(frozen=True, slots=True)
-class InvoiceFacts:
-    """What is known of an invoice: `due_minor` is what is still to be paid, tax included."""
-
-    row_id: int
-    public_id: str
-    status: str
-    due_minor: int
-    currency: str
-
-    @property
-    def is_collectible(self) -> bool:
-        return self.status == "open" and self.due_minor > 0
-
-    @property
-    def is_paid(self) -> bool:
-        return self.status == "paid" or (self.status == "open" and self.due_minor == 0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,70 +1,26 @@
-"""How this room asks the rooms of invoices and payments: the one place that knows their verbs.
-
-They are looked up by name, so that an installation without one of them starts, and says so when something is to be billed.
-"""
+"""How this room asks the rooms of invoices and payments, and what it answers them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import fields
 from datetime import datetime
-from importlib import import_module
-from importlib.util import find_spec
-from typing import Any
 
 from backoffice.kit.actors import Actor
-from backoffice.kit.errors import NotFound
-from billing.collection.sockets import ChargeFacts, InvoiceDraft, InvoiceFacts, Line, rooms
-
-
-def _facts(row: Any) -> InvoiceFacts:
-    return InvoiceFacts(row.pk, row.public_id, str(row.status), row.amount_due_minor, row.currency)
-
-
-class InvoicesRoom:
-    """billing/invoices behind the socket."""
-
-    def __init__(self) -> None:
-        self.verbs = import_module("billing.invoices.operations")
-        self.invoice = import_module("billing.invoices.models").Invoice
-
-    def issue(self, *, drafts: Sequence[InvoiceDraft], actor: Actor, at: datetime) -> list[InvoiceFacts]:
-        ids = self._drafted(drafts, actor, at)
-        self.verbs.finalise_many(invoice_ids=ids, actor=actor, at=at)
-        rows = self.invoice.objects.in_bulk(ids)
-        return [_facts(rows[row_id]) for row_id in ids]
-
-    def _drafted(self, drafts: Sequence[InvoiceDraft], actor: Actor, at: datetime) -> list[int]:
-        given = [self.verbs.InvoiceDraft(**self._arguments(one)) for one in drafts]
-        return [row.pk for row in self.verbs.draft_many(drafts=given, actor=actor, at=at)]
-
-    def _arguments(self, one: InvoiceDraft) -> dict[str, Any]:
-        names = [field.name for field in fields(Line)]
-        lines = [self.verbs.LineDraft(**{name: getattr(line, name) for name in names}) for line in one.lines]
-        return {field.name: getattr(one, field.name) for field in fields(InvoiceDraft)} | {"lines": lines}
-
-    def facts(self, *, invoice: str) -> InvoiceFacts:
-        return _facts(self._row(invoice))
-
-    def from_balance(self, *, invoice: str, actor: Actor, at: datetime, key: str) -> int:
-        taken = self.verbs.collect_from_balance(invoice_id=self._row(invoice).pk, limit_minor=None, actor=actor, at=at, key=key)
-        return int(taken)
-
-    def void(self, *, invoice: str, actor: Actor, at: datetime, reason: str) -> None:
-        self.verbs.void_invoice(invoice_id=self._row(invoice).pk, actor=actor, at=at, reason=reason)
-
-    def _row(self, invoice: str) -> Any:
-        row = self.invoice.objects.filter(public_id=invoice).first()
-        if row is None:
-            raise NotFound(what="invoice", ref=invoice)
-        return row
+from backoffice.kit.gates import Objection
+from billing.collection.models import CollectionAttempt
+from billing.collection.opening import stop_collections
+from billing.collection.sockets import ChargeFacts, rooms
+from billing.collection.states import ON_THE_WAY
+from billing.customers.clock import lock_customer
+from billing.invoices.claims import IssuedInvoices
+from billing.invoices.gates import before_giving_up
+from billing.payments.models import Payment
+from billing.payments.operations import charge
+from billing.payments.queries import open_payment_for
+from billing.payments.requesting import PaymentUnderWay
 
 
 class PaymentsRoom:
     """billing/payments behind the socket."""
-
-    def __init__(self) -> None:
-        self.verbs = import_module("billing.payments.operations")
 
     def charge(
         self,
@@ -78,16 +34,35 @@ class PaymentsRoom:
         at: datetime,
         key: str,
     ) -> ChargeFacts:
-        made = self.verbs.charge(
-            customer_id=customer_id, amount_minor=amount_minor, currency=currency, purpose=invoice, off_session=off_session,
-            actor=actor, at=at, key=key,
-        )  # fmt: skip
-        return ChargeFacts(made.public_id, str(made.status), made.decline_code or "", bool(made.retryable))
+        """Charge, or follow the payment of the invoice that is under way already: the customer may be paying by hand this minute."""
+        try:
+            made = charge(
+                customer_id=customer_id, amount_minor=amount_minor, currency=currency, purpose=invoice, off_session=off_session,
+                actor=actor, at=at, key=key, description=f"Invoice {invoice}",
+            )  # fmt: skip
+        except PaymentUnderWay:
+            under_way = open_payment_for(invoice)
+            if under_way is None:  # it has just ended: the next attempt sees what became of it
+                raise
+            return _facts(under_way)
+        return _facts(made)
+
+
+def _facts(payment: Payment) -> ChargeFacts:
+    return ChargeFacts(payment.public_id, str(payment.status), payment.decline_code or "", bool(payment.retryable))
+
+
+def invoice_given_up(*, invoice: str, customer_id: int, actor: Actor, at: datetime, reason: str) -> list[Objection]:
+    """Stop collecting an invoice in the transaction that gives it up; an attempt that may have taken money is an objection."""
+    lock_customer(customer_id)
+    rival = CollectionAttempt.objects.filter(collection__invoice=invoice, status__in=ON_THE_WAY).first()
+    if rival is not None:
+        return [Objection("block", "attempt_on_its_way", f"An attempt to collect it is {rival.get_status_display()}.")]
+    stop_collections(invoice=invoice, actor=actor, at=at, reason=reason)
+    return []
 
 
 def plug_in() -> None:
-    """Plug the rooms that are installed."""
-    if find_spec("billing.invoices") and find_spec("billing.invoices.operations"):
-        rooms.plug(invoices=InvoicesRoom())
-    if find_spec("billing.payments") and find_spec("billing.payments.operations"):
-        rooms.plug(payments=PaymentsRoom())
+    """Plug the rooms below in here, and this room into theirs."""
+    rooms.plug(invoices=IssuedInvoices(), payments=PaymentsRoom())
+    before_giving_up.plug("collecting stops", invoice_given_up)

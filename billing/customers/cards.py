@@ -6,6 +6,7 @@ from datetime import datetime
 
 from backoffice.kit.actors import Actor
 from backoffice.kit.errors import NotFound
+from backoffice.kit.outbox import tell
 from backoffice.kit.transactions import composable
 from backoffice.staff import audit
 from billing.customers.models import Customer
@@ -24,13 +25,15 @@ def keep_gateway_customer(*, customer_id: int, gateway: str, gateway_customer: s
 
 @composable
 def keep_card(*, customer_id: int, gateway: str, method: str, actor: Actor, at: datetime) -> Customer:
-    """Make a card the one that is charged off session from now on. Refuses: NotFound."""
+    """Make a card the one that is charged off session from now on. Tells `customer.method_changed`. Refuses: NotFound."""
     customer = lock_customer(customer_id)
     if (customer.gateway, customer.gateway_method) != (gateway, method):
         other = {} if customer.gateway == gateway else {"gateway_customer": ""}
         Customer.objects.filter(pk=customer_id).update(gateway=gateway, gateway_method=method, **other)
         audit.record(actor, "customer.card", customer.public_id, at, facts={"gateway": gateway, "method": method})
         customer.refresh_from_db()
+        told = {"customer": customer.public_id, "gateway": gateway}
+        tell("customer.method_changed", subject=customer.public_id, payload=told, at=at, partner_id=customer.partner_id)
     return customer
 
 

@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import Any
 
 from django.db import connection
+from django.db.models import Sum
 
 from backoffice.kit.actors import Actor
 from backoffice.kit.errors import Refusal
@@ -20,7 +21,7 @@ from billing.disputes import money
 from billing.disputes.models import Dispute, DisputePolicy, Purpose
 from billing.disputes.reading import DisputeFacts, WarningFacts
 from billing.disputes.sockets import payments
-from billing.disputes.states import DISPUTE, ENDED, NEEDS_ANSWER, RANK, WORK, DisputeStatus, PolicyState, WorkState
+from billing.disputes.states import DISPUTE, ENDED, MONEY_AWAY, NEEDS_ANSWER, RANK, WORK, DisputeStatus, PolicyState, WorkState
 
 # How long a dispute waits for its payment to be known here, before it is kept as one of a payment we do not know.
 PAYMENT_PATIENCE = timedelta(minutes=10)
@@ -55,6 +56,7 @@ def see_dispute(*, provider: str, facts: DisputeFacts, actor: Actor, at: datetim
     if not stale:
         _follow(row, facts, actor=actor, at=at)
     money.book(row, facts.movements, actor=actor, at=at)
+    _note_payment(row, before[0] if before else "", actor=actor, at=at)
     row.seen_at = at
     row.save(update_fields=["seen_at"])
     return Seen.STALE if stale else _tell(row, before, at)
@@ -133,6 +135,19 @@ def _name_payment(row: Dispute, opened_at: datetime, at: datetime) -> None:
         return
     row.payment, row.purpose, row.order_ref = found.payment, found.purpose, found.order_ref
     row.seller_id, row.partner_id = found.seller_id, found.partner_id
+
+
+def _note_payment(row: Dispute, was: str, *, actor: Actor, at: datetime) -> None:
+    """Say how much of the payment stands in disputes, after the seller was locked for the money; the sum is what is there, whatever came first."""
+    if not row.payment:
+        return
+    same = Dispute.objects.filter(payment=row.payment, currency=row.currency, status__in=MONEY_AWAY)
+    disputed = int(same.aggregate(sum=Sum("amount_minor"))["sum"] or 0)
+    fresh = row.status in MONEY_AWAY and was not in MONEY_AWAY
+    payments.note(
+        payment=row.payment, disputed_minor=disputed, currency=row.currency, fresh=fresh, actor=actor, at=at,
+        reason=f"The dispute {row.public_id} is {row.get_status_display()}.",
+    )  # fmt: skip
 
 
 def _work_for(row: Dispute, facts: DisputeFacts) -> WorkState:

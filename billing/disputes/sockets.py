@@ -39,8 +39,12 @@ def _no_gateway(name: str) -> Gateway:
     raise GatewayUnknown(name=name)
 
 
-def _cannot_refund(*, payment: str, reason: str, actor: Actor, at: datetime, key: str) -> Any:
+def cannot_refund(*, payment: str, reason: str, actor: Actor, at: datetime, key: str) -> Any:
     raise RefundElsewhere()
+
+
+def note_nothing(**facts: Any) -> None:
+    """Stand in until payments are plugged in."""
 
 
 @dataclass
@@ -56,13 +60,23 @@ class Gateways:
 
 @dataclass
 class Payments:
-    """`find(provider, charge_ref, payment_ref)` answers what is known, or None; `refund` asks for the whole of it back, in the caller's transaction."""
+    """`find(provider, charge_ref, payment_ref)` answers what is known, or None; `refund` asks for the whole of it back, in the caller's transaction.
+
+    `note(payment, disputed_minor, currency, fresh, actor, at, reason)` hears how much of a payment stands in disputes that are open or lost, and whether
+    one has just been opened: that much is not refunded any more, and nothing more is collected for what it paid.
+    """
 
     find: Callable[[str, str, str], DisputedPayment | None] = lambda provider, charge_ref, payment_ref: None
-    refund: Callable[..., Any] = _cannot_refund
+    refund: Callable[..., Any] = cannot_refund
+    note: Callable[..., None] = note_nothing
 
-    def plug(self, find: Callable[[str, str, str], DisputedPayment | None], refund: Callable[..., Any] = _cannot_refund) -> None:
-        self.find, self.refund = find, refund
+    def plug(
+        self,
+        find: Callable[[str, str, str], DisputedPayment | None],
+        refund: Callable[..., Any] = cannot_refund,
+        note: Callable[..., None] = note_nothing,
+    ) -> None:
+        self.find, self.refund, self.note = find, refund, note
 
 
 gateways = Gateways()

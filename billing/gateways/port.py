@@ -8,8 +8,8 @@ Look-ups are made by `provider_ref` where there is one, else by `key` (exactly o
 is the caller's to judge, by the gateway's `visibility_lag_seconds` and `key_life_seconds`.
 
 What `Answer.facts` may hold: payment: amount_minor, currency, refunded_minor, method_ref, customer_ref, charge_ref, key, reference; refund: amount_minor,
-currency, payment_ref, key, reference; customer: customer_ref; card set-up: method_ref, customer_ref; dispute: amount_minor, currency, payment_ref,
-charge_ref, reason, due_by, submission_count, balance_transactions (dicts of BalanceTransaction), evidence_ready.
+currency, payment_ref, key, reference; customer: customer_ref; card set-up: method_ref, customer_ref, reference; dispute: amount_minor, currency, payment_ref,
+charge_ref, reason, due_by, submission_count, evidence_ready, beside the provider's whole object as it came.
 """
 
 from __future__ import annotations

@@ -93,13 +93,14 @@ def refund(body: dict[str, Any]) -> Answer:
 
 
 def dispute(body: dict[str, Any]) -> Answer:
-    """Return what a dispute says; its status is Stripe's own, which the room of disputes keeps as it is."""
+    """Return what a dispute says: Stripe's whole object, which the room of disputes reads exactly (disputes/reading.py), and what the port names."""
     details = body.get("evidence_details") or {}
     return Answer(
         Outcome.DONE,
         provider_ref=str(body.get("id", "")),
         status=str(body.get("status", "")),
-        facts={
+        facts=body
+        | {
             "amount_minor": int(body.get("amount") or 0),
             "currency": str(body.get("currency", "")).upper(),
             "payment_ref": ref_of(body.get("payment_intent")),
@@ -125,7 +126,11 @@ def setup(body: dict[str, Any]) -> Answer:
         code=status if status == "expired" else "",
         status=status,
         action_url=str(body.get("url") or ""),
-        facts={"method_ref": ref_of(intent.get("payment_method")), "customer_ref": ref_of(body.get("customer"))},
+        facts={
+            "method_ref": ref_of(intent.get("payment_method")),
+            "customer_ref": ref_of(body.get("customer")),
+            "reference": str(body.get("client_reference_id") or ""),
+        },
     )
 
 

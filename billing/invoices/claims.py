@@ -18,6 +18,7 @@ from backoffice.kit.transactions import composable
 from billing.invoices import crediting, drafting, finalising, giving_up, settling
 from billing.invoices.locks import lock_invoice
 from billing.invoices.models import Application, Invoice, Source
+from billing.invoices.states import InvoiceStatus
 
 
 class CreditStands(Refusal):
@@ -93,6 +94,14 @@ class InvoiceFacts:
     status: str
     due_minor: int
     currency: str
+
+    @property
+    def is_collectible(self) -> bool:
+        return self.status == InvoiceStatus.OPEN and self.due_minor > 0
+
+    @property
+    def is_paid(self) -> bool:
+        return self.status == InvoiceStatus.PAID or (self.status == InvoiceStatus.OPEN and self.due_minor == 0)
 
 
 class IssuedInvoices:

@@ -12,6 +12,7 @@ from backoffice.kit.idempotency import fingerprint
 from backoffice.kit.states import transition
 from backoffice.kit.transactions import composable
 from backoffice.staff import audit
+from billing.invoices.gates import before_giving_up
 from billing.invoices.locks import lock_invoice
 from billing.invoices.models import Application, Invoice, Source
 from billing.invoices.settling import InvoiceNotOpen, apply
@@ -33,6 +34,11 @@ class InvoiceHasMoney(Refusal):
     sentence = "A part of this invoice is paid or credited. Issue a credit note instead of voiding it."
 
 
+class InvoiceBeingPaid(Refusal):
+    code = "invoice_being_paid"
+    sentence = "{why} Wait until its outcome is known, then look again."
+
+
 class NotWrittenOff(Refusal):
     code = "not_written_off"
     sentence = "The invoice is {state}; only one that was written off is opened again."
@@ -42,10 +48,11 @@ class NotWrittenOff(Refusal):
 def void_invoice(*, invoice_id: int, actor: Actor, at: datetime, reason: str) -> Invoice:
     """End a draft, or an open invoice on which nothing was paid; a number stays used, and its posting is reversed.
 
-    Tells `invoice.voided`. Refuses: NotFound, ReasonMissing, InvoiceNotOpen, InvoiceHasMoney.
+    Collecting it ends with it. Tells `invoice.voided`. Refuses: NotFound, ReasonMissing, InvoiceNotOpen, InvoiceHasMoney, InvoiceBeingPaid.
     """
     if not reason.strip():
         raise ReasonMissing()
+    _stop_collecting(invoice_id, actor, at, f"The invoice was voided: {reason}")
     invoice = lock_invoice(invoice_id)
     if invoice.status in NOT_YET:
         transition(INVOICE, invoice, InvoiceStatus.VOID, actor=actor, at=at, reason=reason)
@@ -54,6 +61,16 @@ def void_invoice(*, invoice_id: int, actor: Actor, at: datetime, reason: str) ->
     audit.record(actor, "invoice.void", invoice.public_id, at, reason=reason, facts={"number": invoice.number})
     tell_of("invoice.voided", [invoice.pk], at)
     return invoice
+
+
+def _stop_collecting(invoice_id: int, actor: Actor, at: datetime, reason: str) -> None:
+    """Let who collects the invoice stop, before it is locked: the customer's lock comes before the invoice's."""
+    known = Invoice.objects.filter(pk=invoice_id).values_list("public_id", "customer_id").first()
+    if known is None:
+        return
+    objections = before_giving_up.ask(invoice=known[0], customer_id=known[1], actor=actor, at=at, reason=reason)
+    if objections:
+        raise InvoiceBeingPaid(why=objections[0].reason)
 
 
 def _void_numbered(invoice: Invoice, actor: Actor, at: datetime, reason: str) -> None:
@@ -92,8 +109,9 @@ def mark_uncollectible(*, invoice_id: int, actor: Actor, at: datetime, reason: s
 def approve_uncollectible(*, invoice_id: int, actor: Actor, at: datetime) -> Invoice:
     """Approve a write-off as another person, and book it; what was paid since it was asked makes it another content, and refuses it.
 
-    Tells `invoice.uncollectible`. Refuses: NotFound, InvoiceNotOpen, and as kit.approvals does.
+    Collecting it ends with it. Tells `invoice.uncollectible`. Refuses: NotFound, InvoiceNotOpen, InvoiceBeingPaid, and as kit.approvals does.
     """
+    _stop_collecting(invoice_id, actor, at, "The invoice was written off.")
     invoice = lock_invoice(invoice_id)
     if invoice.status != InvoiceStatus.OPEN:
         raise InvoiceNotOpen(state=invoice.get_status_display())

@@ -7,13 +7,18 @@ from typing import Any
 
 from backoffice.kit.actors import Actor
 from backoffice.kit.errors import NotFound
+from backoffice.kit.gates import Objection
 from backoffice.kit.states import transition
+from backoffice.kit.transactions import composable
 from billing.customers.cards import keep_card, keep_gateway_customer, lock_customer
 from billing.customers.models import Customer
 from billing.gateways.port import ABSENT, Answer, Outcome
 from billing.gateways.registry import gateway_named
+from billing.invoices.claims import InvoiceClaims
+from billing.invoices.gates import before_giving_up
 from billing.payments.applying import apply_answer, lock_payment, mark_canceled, mark_unknown, write
 from billing.payments.models import Attempt, CardSetup, Payment
+from billing.payments.queries import open_payment_for
 from billing.payments.sockets import claims
 from billing.payments.states import OPEN_PAYMENTS, SETUP, PaymentStatus, SetupStatus
 
@@ -165,6 +170,17 @@ class SetUp:
         transition(SETUP, target, SetupStatus.CANCELED, actor=actor, at=at, reason="The gateway has never seen it.")
 
 
+@composable
+def apply_setup_state(*, setup_id: int, answer: Answer, actor: Actor, at: datetime) -> str:
+    """Apply what the gateway says about an invitation now; answers applied, same or stale. Refuses: NotFound. Tells `customer.method_changed`."""
+    setup = SetUp().lock(setup_id)
+    if setup is None:
+        raise NotFound(what="card set-up", ref=setup_id)
+    if setup.provider_ref and setup.provider_ref != answer.provider_ref:
+        return "stale"
+    return apply_setup_answer(setup, answer, actor=actor, at=at)
+
+
 def apply_setup_answer(setup: CardSetup, answer: Answer, *, actor: Actor, at: datetime) -> str:
     """Move a locked set-up to what an answer says; a finished one makes its card the customer's. Answers applied, same or stale."""
     wanted = {
@@ -194,10 +210,21 @@ def apply_setup_answer(setup: CardSetup, answer: Answer, *, actor: Actor, at: da
     return "applied"
 
 
+def invoice_given_up(*, invoice: str, customer_id: int, actor: Actor, at: datetime, reason: str) -> list[Objection]:
+    """Object while a payment of the invoice may still take money."""
+    under_way = open_payment_for(invoice)
+    if under_way is None:
+        return []
+    why = f"The payment {under_way.public_id} for it is {under_way.get_status_display()}."
+    return [Objection("block", "payment_under_way", why)]
+
+
 def plug_in() -> None:
-    """Register what attempts of this room's kinds do."""
+    """Register what attempts of this room's kinds do, whose claims payments settle, and what stands against giving one up."""
     from billing.payments.attempts import register
 
+    claims.plug("inv", InvoiceClaims())
+    before_giving_up.plug("no payment is under way", invoice_given_up)
     register("charge", Charge())
     register("cancel", Cancel())
     register("customer", MakeCustomer())

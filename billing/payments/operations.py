@@ -10,11 +10,13 @@ from billing.payments.deciding import (
     resolve_unknown,
 )
 from billing.payments.engine import work
+from billing.payments.handlers import apply_setup_state
 from billing.payments.requesting import charge, request_payment, request_setup, send_setup, setup_card
 from billing.payments.sweeping import look_after
 
 __all__ = [
     "apply_provider_state",
+    "apply_setup_state",
     "ask_now",
     "cancel_payment",
     "charge",

@@ -8,26 +8,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from backoffice.kit.actors import Actor
 from backoffice.kit.ids import prefix_of
-
-
-class Due(NamedTuple):
-    """What is owed for a purpose now: minor units, currency, and whose receivable it is (`holder_id` of `receivable.invoice`)."""
-
-    amount_minor: int
-    currency: str
-    holder_id: int
-    customer_id: int
-
-
-class Source(NamedTuple):
-    """What of a claim was paid from a seller's balance, in minor units."""
-
-    seller_id: int
-    amount_minor: int
+from billing.invoices.claims import BalanceSource, Due
 
 
 class Claim(Protocol):
@@ -39,7 +24,7 @@ class Claim(Protocol):
     def due(self, *, purpose: str) -> Due: ...
     def apply(self, *, purpose: str, amount_minor: int, payment: str, posting_id: int, actor: Actor, at: datetime) -> None: ...
     def unapply(self, *, purpose: str, amount_minor: int, refund: str, posting_id: int, actor: Actor, at: datetime) -> None: ...
-    def balance_sources(self, *, purpose: str) -> Sequence[Source]: ...
+    def balance_sources(self, *, purpose: str) -> Sequence[BalanceSource]: ...
 
 
 @dataclass

@@ -310,8 +310,10 @@ def drop_unpaid_change(row: Subscription, change: SubscriptionChange, actor: Act
 
 
 def give_up_invoice(invoice: str, actor: Actor, at: datetime, reason: str) -> None:
-    """Stop collecting an invoice and void it; one that was paid in part stays open, for people to settle."""
+    """Stop collecting an invoice and void it; one that was paid in part, or whose payment is on its way, stays open, for people to settle."""
     stop_collections(invoice=invoice, actor=actor, at=at, reason=reason)
     found = Collection.objects.filter(invoice=invoice).first()
-    if found is not None and found.collected_minor == 0 and rooms.invoices.facts(invoice=invoice).status == "open":
+    if found is None or found.attempts.filter(status__in=ON_THE_WAY).exists():
+        return
+    if found.collected_minor == 0 and rooms.invoices.facts(invoice=invoice).status == "open":
         rooms.invoices.void(invoice=invoice, actor=actor, at=at, reason=reason)

@@ -93,6 +93,7 @@ _KINDS = (
     ("charge.refund.", "refund"),
     ("refund.", "refund"),
     ("payment_intent.", "payment"),
+    ("checkout.session.", "card_setup"),
     ("setup_intent.", "setup"),
     ("payout.", "payout"),
 )

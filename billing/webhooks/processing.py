@@ -11,7 +11,6 @@ import logging
 import time
 import zlib
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -39,6 +38,9 @@ declare("notice_claimed", "notice_looked", "notice_applied")
 NOT_READY = (2, 4, 8, 15, 30, 60, 120, 300, 600)
 BUSY = (5, 10, 30, 60, 120, 300, 600, 1_200, 2_400, 3_600, 3_600, 3_600)
 BROKEN = (60, 180, 420, 1_140)
+
+
+_STATES = {Effect.STALE: NoticeState.STALE, Effect.NOT_OURS: NoticeState.IGNORED}
 
 
 class ProviderBusy(Exception):
@@ -85,9 +87,9 @@ def process(claimed: Claimed, at: datetime) -> Verdict:
     if applier is None:
         return _close(claimed, Verdict(NoticeState.IGNORED, "not_handled"), at)
     try:
-        facts = _look(applier, claimed)
+        answer = _look(applier, claimed)
         failpoint("notice_looked")
-        return _apply(applier, claimed, facts, at)
+        return _apply(applier, claimed, answer, at)
     except Exception as problem:  # a marked event waits with its reason; one that is not marked would wait for its lease
         verdict = _verdict_of(problem)
         if verdict.code == "code_error":
@@ -95,21 +97,24 @@ def process(claimed: Claimed, at: datetime) -> Verdict:
         return _close(claimed, verdict, at)
 
 
-def _look(applier: Applier, claimed: Claimed) -> Mapping[str, Any]:
+def _look(applier: Applier, claimed: Claimed) -> Answer:
     """Return the object as it is now; raises ProviderBusy, NotReady."""
     if applier.fetch is None:
-        return body_of(InboundEvent.objects.get(pk=claimed.events[-1]))["data"]["object"]  # type: ignore[no-any-return]
+        body = body_of(InboundEvent.objects.get(pk=claimed.events[-1]))
+        return Answer(Outcome.DONE, claimed.object_ref, facts=body["data"]["object"])
     try:
-        answer: Answer = applier.fetch(gateways.by_name(claimed.provider), claimed.object_ref)
+        answer = applier.fetch(gateways.by_name(claimed.provider), claimed.object_ref)
     except Refusal:
         raise
     except OSError as problem:
         raise ProviderBusy(type(problem).__name__) from problem
+    if answer.is_absent:
+        raise NotReady("the provider does not show it yet")
     if answer.outcome == Outcome.UNKNOWN:
         raise ProviderBusy(answer.code or "no answer")
     if answer.outcome == Outcome.DECLINED and not answer.facts:
         raise NotReady(f"the provider does not show it: {answer.code}")
-    return answer.facts
+    return answer
 
 
 def body_of(event: InboundEvent) -> dict[str, Any]:
@@ -117,14 +122,14 @@ def body_of(event: InboundEvent) -> dict[str, Any]:
     return found
 
 
-def _apply(applier: Applier, claimed: Claimed, facts: Mapping[str, Any], at: datetime) -> Verdict:
+def _apply(applier: Applier, claimed: Claimed, answer: Answer, at: datetime) -> Verdict:
     with transaction.atomic():
         lock_object(claimed.provider, claimed.kind, claimed.object_ref, wait=True)
         if not still_ours(claimed):
             return Verdict(NoticeState.PROCESSING, "taken_over")
-        effect = applier.apply(claimed.provider, facts, WORKER, at)
+        effect = applier.apply(claimed.provider, answer, WORKER, at)
         failpoint("notice_applied")
-        state = NoticeState.STALE if effect == Effect.STALE else NoticeState.PROCESSED
+        state = _STATES.get(effect, NoticeState.PROCESSED)
         verdict = Verdict(state, str(effect))
         _mark(claimed, verdict, at)
     return verdict

@@ -1,4 +1,4 @@
-"""Claims to pay for, and clean books after every test that moved money."""
+"""Clean books after every test that moved money."""
 
 from __future__ import annotations
 
@@ -7,15 +7,6 @@ from collections.abc import Iterator
 import pytest
 
 from backoffice.kit.invariants import check_books
-from tests.factories.payments import TestClaims, test_claims
-
-
-@pytest.fixture
-def claims(db: None) -> Iterator[TestClaims]:
-    """Claims of this test's own; afterwards the books must be clean."""
-    with test_claims() as made:
-        yield made
-    assert_clean()
 
 
 @pytest.fixture

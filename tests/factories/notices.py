@@ -19,11 +19,13 @@ from billing.disputes import sockets
 from billing.disputes.models import Dispute
 from billing.disputes.operations import see_dispute
 from billing.disputes.reading import read_dispute
-from billing.disputes.sockets import DisputedPayment
+from billing.gateways import registry
 from billing.gateways.port import Answer, Notice, Outcome
+from billing.payments.models import Payment
 from billing.webhooks import bodies
 from billing.webhooks.operations import take_in, work
 from payouts.sellers.models import Seller
+from tests.factories.payments import pay_at_stripe
 
 OPENED = datetime(2026, 2, 2, 9, 0, tzinfo=UTC)
 AT = OPENED + timedelta(hours=1)
@@ -39,7 +41,8 @@ class TestProvider:
     name = "stripe"
     livemode = False
 
-    def __init__(self) -> None:
+    def __init__(self, seller: Seller | None = None) -> None:
+        self.seller = seller
         self.disputes: dict[str, dict[str, Any]] = {}
         self.events: list[Notice] = []
         self.asked: list[str] = []
@@ -55,6 +58,7 @@ class TestProvider:
     ) -> str:
         """Open a dispute over money already taken, unless it is an inquiry; tell of it."""
         ref = ref or f"dp_{next(_numbers)}"
+        self._pay(charge or f"ch_{ref}")
         self.disputes[ref] = {
             "id": ref, "object": "dispute", "amount": amount, "currency": "eur", "charge": charge or f"ch_{ref}", "payment_intent": f"pi_{ref}",
             "reason": "product_not_received", "status": status, "created": int(OPENED.timestamp()), "livemode": False, "is_charge_refundable": False,
@@ -89,11 +93,17 @@ class TestProvider:
 
     def warn(self, charge: str, ref: str = "") -> Notice:
         """Tell of an early fraud warning of a charge."""
+        self._pay(charge)
         about = {
             "id": ref or f"issfr_{next(_numbers)}", "object": "radar.early_fraud_warning", "charge": charge, "payment_intent": f"pi_{charge[3:]}",
             "fraud_type": "made_with_stolen_card", "created": int(OPENED.timestamp()), "livemode": False, "actionable": True,
         }  # fmt: skip
         return self._event("radar.early_fraud_warning.created", about)
+
+    def _pay(self, charge: str) -> None:
+        """Let a buyer have paid for an order of the seller's, once a charge; without a seller nobody here knows of it."""
+        if self.seller is not None and not Payment.objects.filter(gateway=self.name, charge_ref=charge).exists():
+            pay_at_stripe(self.seller, f"order-{charge}", charge)
 
     def tell(self, ref: str, kind: str) -> Notice:
         return self._event(kind, self.disputes[ref])
@@ -160,22 +170,16 @@ def again(notice: Notice) -> Notice:
 
 @contextmanager
 def provider_in(seller: Seller | None = None) -> Iterator[TestProvider]:
-    """Plug a provider in; every payment it disputes is a purchase from `seller`, or one nobody knows."""
-    provider = TestProvider()
-    before = (sockets.gateways.by_name, sockets.gateways.names, sockets.payments.find, sockets.payments.refund)
-
-    def find(name: str, charge_ref: str, payment_ref: str) -> DisputedPayment | None:
-        if seller is None:
-            return None
-        return DisputedPayment(f"pmt_{charge_ref}", "purchase", seller.pk, seller.partner_id, f"order-{charge_ref}")
-
-    sockets.gateways.plug(lambda name: provider, lambda: [provider.name])
-    sockets.payments.plug(find)
+    """Put a provider behind the name `stripe`; every payment it disputes is a purchase from `seller`, or one nobody knows."""
+    provider = TestProvider(seller)
+    kept = dict(vars(sockets.gateways)), dict(vars(sockets.payments))
+    registry.register("stripe", lambda: provider)  # type: ignore[arg-type, return-value]
     try:
         yield provider
     finally:
-        sockets.gateways.plug(before[0], before[1])
-        sockets.payments.plug(before[2], before[3])
+        registry.register("stripe", registry._stripe)
+        vars(sockets.gateways).update(kept[0])
+        vars(sockets.payments).update(kept[1])
 
 
 def make_dispute(seller: Seller, **over: Any) -> Dispute:

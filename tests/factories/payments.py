@@ -1,21 +1,20 @@
-"""Customers with cards, a claim to pay for, and payments: for tests, made through the verbs everybody uses."""
+"""Customers with cards, invoices to pay for, and payments: for tests, made through the verbs everybody uses."""
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
 from backoffice.kit.actors import Actor, staff, system
-from backoffice.kit.ids import new_id
 from billing.customers.models import Customer
+from billing.gateways.port import Answer, Outcome
+from billing.invoices.models import Invoice
+from billing.payments.attempts import open_attempt_of, withdraw
 from billing.payments.models import Payment
-from billing.payments.operations import charge
-from billing.payments.sockets import Due, Source, claims
-from payouts.ledger.operations import Draft, post
-from payouts.ledger.templates import Leg
+from billing.payments.operations import apply_provider_state, charge, request_payment
+from payouts.sellers.models import Seller
+from tests.factories.billing import line, make_invoice
 from tests.factories.sellers import make_staff
 
 AT = datetime(2026, 2, 2, 9, 0, tzinfo=UTC)
@@ -48,61 +47,28 @@ def people() -> tuple[Actor, Actor]:
     return staff(make_staff("finance").pk), staff(make_staff("lead").pk)
 
 
-class TestClaims:
-    """Claims of a room that tests stand in for: what is due, what was paid and given back, booked against a real receivable."""
-
-    __test__ = False
-
-    def __init__(self) -> None:
-        self.owed: dict[str, tuple[int, int]] = {}
-        self.paid: dict[str, int] = {}
-        self.back: dict[str, int] = {}
-        self.balance: dict[str, list[Source]] = {}
-
-    def issue(self, customer: Customer, amount_minor: int) -> str:
-        """Make a claim of an amount against a customer, booked, and return its id."""
-        purpose = new_id("inv")
-        legs = [
-            Leg("receivable.invoice", customer.pk, "", "EUR", amount_minor),
-            Leg("psp.clearing", 0, "test", "EUR", -amount_minor),
-        ]
-        post(drafts=[Draft("card_refunded", purpose, legs)], actor=ROBOT, at=AT)
-        self.owed[purpose] = (customer.pk, amount_minor)
-        self.paid[purpose] = self.back[purpose] = 0
-        return purpose
-
-    def due(self, *, purpose: str) -> Due:
-        customer_id, owed = self.owed[purpose]
-        return Due(owed - self.paid[purpose], "EUR", customer_id, customer_id)
-
-    def apply(self, *, purpose: str, amount_minor: int, payment: str, posting_id: int, actor: Actor, at: datetime) -> None:
-        self.paid[purpose] += amount_minor
-
-    def unapply(self, *, purpose: str, amount_minor: int, refund: str, posting_id: int, actor: Actor, at: datetime) -> None:
-        """Credit what was given back, as the room of invoices does."""
-        self.back[purpose] += amount_minor
-        legs = [
-            Leg("receivable.invoice", self.owed[purpose][0], "", "EUR", -amount_minor),
-            Leg("psp.clearing", 0, "test", "EUR", amount_minor),
-        ]
-        post(drafts=[Draft("card_captured", refund, legs)], actor=actor, at=at)
-
-    def balance_sources(self, *, purpose: str) -> Sequence[Source]:
-        return self.balance.get(purpose, [])
+def pay_at_stripe(seller: Seller, order: str, charge_ref: str, amount_minor: int = 100_000) -> Payment:
+    """Return a payment of an order that Stripe has taken; what it said is applied as an event would."""
+    customer = make_customer("pm_card_visa", gateway="stripe", gateway_customer=f"cus_{charge_ref}")
+    asked = request_payment(
+        customer_id=customer.pk, amount_minor=amount_minor, currency="EUR", purpose=order, off_session=False, seller_id=seller.pk,
+        gateway="stripe", actor=ROBOT, at=AT, key=charge_ref,
+    )  # fmt: skip
+    waiting = open_attempt_of("charge", asked.public_id)
+    assert waiting is not None
+    withdraw(attempt=waiting, actor=ROBOT, at=AT, reason="The shop charged by itself.")
+    facts = {"amount_minor": amount_minor, "currency": "EUR", "charge_ref": charge_ref}
+    said = Answer(Outcome.DONE, f"pi_of_{charge_ref}", status="succeeded", facts=facts)
+    apply_provider_state(payment_id=asked.pk, answer=said, actor=ROBOT, at=AT)
+    return Payment.objects.get(pk=asked.pk)
 
 
-@contextmanager
-def test_claims() -> Iterator[TestClaims]:
-    """Put claims of the test's own behind the prefix of invoices."""
-    before = claims.by_prefix.get("inv")
-    made = TestClaims()
-    claims.plug("inv", made)
-    try:
-        yield made
-    finally:
-        claims.unplug("inv")
-        if before is not None:
-            claims.plug("inv", before)
+def make_claim(customer: Customer, amount_minor: int, **over: Any) -> str:
+    """Return the id of an issued invoice of exactly this amount, tax included: its line is exempt."""
+    drafted: dict[str, Any] = {"lines": [line(amount_minor, tax_code="exempt")], "at": AT}
+    return make_invoice(customer, **drafted | over).public_id
 
 
-test_claims.__test__ = False  # type: ignore[attr-defined]
+def claim_of(purpose: str) -> Invoice:
+    """Return the invoice behind a claim, as it stands."""
+    return Invoice.objects.get(public_id=purpose)

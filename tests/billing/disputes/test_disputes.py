@@ -42,6 +42,8 @@ from billing.disputes.reading import DisputeUnreadable, read_dispute
 from billing.disputes.submitting import DeadlinePassed, EvidenceChanged, EvidenceEmpty, GatewayTakesNoFiles
 from billing.disputes.working import DisputeNeedsNoAnswer, NoEarlyWarning, WorkIsDone
 from billing.gateways.port import Outcome
+from billing.payments.models import Payment
+from billing.refunds.models import Refund
 from billing.webhooks.operations import take_in, work
 from payouts.earnings.models import Earning
 from payouts.ledger.models import Account
@@ -75,6 +77,10 @@ def look(provider: TestProvider, at=AT) -> Dispute:
         take_in(provider="stripe", notice=notice, at=at)
     work(at=at)
     return Dispute.objects.select_related("seller").latest("id")
+
+
+def payment_of(charge: str) -> Payment:
+    return Payment.objects.get(charge_ref=charge)
 
 
 def books() -> dict[str, int]:
@@ -218,7 +224,7 @@ def test_a_shape_we_do_not_know_is_named_and_books_nothing(provider, change, fie
 def test_a_warning_becomes_the_dispute_that_follows_it_whichever_comes_first(provider):
     provider.warn("ch_a", "issfr_a")
     warned = look(provider)
-    assert (warned.status, warned.amount_minor, warned.payment) == ("early_warning", None, "pmt_ch_a")
+    assert (warned.status, warned.amount_minor, warned.payment) == ("early_warning", None, payment_of("ch_a").public_id)
     provider.open_dispute("dp_a", charge="ch_a")
     followed = look(provider)
     assert (followed.pk, followed.provider_ref, followed.warning_ref, followed.status) == (
@@ -236,13 +242,12 @@ def test_a_warning_becomes_the_dispute_that_follows_it_whichever_comes_first(pro
 
 
 def test_a_warning_is_decided_once_and_a_refund_asks_for_the_whole_payment(provider):
-    asked = []
-    sockets.payments.refund = lambda **given: asked.append(given)
     provider.warn("ch_w")
     warning = look(provider)
     lead = staff(make_staff("lead").pk)
     decide_warning(dispute_id=warning.pk, refund=True, actor=lead, at=AT, key="k", reason="Stolen card.")
-    assert [one["payment"] for one in asked] == ["pmt_ch_w"]
+    refund = Refund.objects.get()
+    assert (refund.payment, refund.amount_minor, refund.cause) == (payment_of("ch_w"), 100_000, "fraudulent")
     with pytest.raises(WorkIsDone):
         decide_warning(dispute_id=warning.pk, refund=True, actor=lead, at=AT, key="k2", reason="Again.")
     provider.open_dispute("dp_w", charge="ch_w")

@@ -12,6 +12,7 @@ from backoffice.kit.approvals import ApproverIsMaker
 from backoffice.kit.idempotency import KeyReused
 from backoffice.kit.outbox import Event
 from billing.gateways.models import FakeObject
+from billing.invoices.operations import CreditLine, issue_credit_note
 from billing.payments import operations
 from billing.payments.applying import apply_provider_state
 from billing.payments.attempts import AttemptOpen, open_attempt
@@ -20,7 +21,7 @@ from billing.payments.models import Attempt, Payment
 from billing.payments.requesting import MoreThanIsDue, NoCardOnFile, PaymentUnderWay, UnknownPurpose
 from billing.payments.states import ATTEMPT, AttemptStatus, PaymentStatus
 from payouts.ledger.models import Entry, Posting
-from tests.factories.payments import AT, ROBOT, make_customer, make_payment, people
+from tests.factories.payments import AT, ROBOT, claim_of, make_claim, make_customer, make_payment, people
 
 pytestmark = pytest.mark.django_db
 P = PaymentStatus
@@ -40,16 +41,16 @@ def events_of(payment: Payment) -> list[str]:
     return list(Event.objects.filter(subject=payment.public_id).order_by("id").values_list("type", flat=True))
 
 
-def test_a_charge_for_a_claim_is_booked_once_against_it(books, claims):
+def test_a_charge_for_a_claim_is_booked_once_against_it(books):
     customer = make_customer()
-    purpose = claims.issue(customer, 12_000)
+    purpose = make_claim(customer, 12_000)
 
     payment = make_payment(customer, 12_000, purpose=purpose, key="once")
     again = make_payment(customer, 12_000, purpose=purpose, key="once")
 
     assert (payment.status, payment.captured_minor, payment.surplus_minor) == (P.SUCCEEDED, 12_000, 0)
     assert again.pk == payment.pk
-    assert claims.paid[purpose] == 12_000
+    assert (claim_of(purpose).status, claim_of(purpose).paid_minor) == ("paid", 12_000)
     legs = Entry.objects.filter(posting=Posting.objects.get(template="card_captured", key=payment.public_id))
     assert {(e.account.code, e.amount_minor) for e in legs} == {("psp.clearing", 12_000), ("receivable.invoice", -12_000)}
     assert FakeObject.objects.filter(kind="payment").count() == 1
@@ -94,9 +95,9 @@ def test_what_waits_at_the_gateway_is_asked_about_and_ends(books):
     assert (pending.status, failing.status) == (P.SUCCEEDED, P.REQUIRES_PAYMENT_METHOD)
 
 
-def test_an_unknown_outcome_blocks_a_second_charge_until_the_gateway_says_it_was_made(books, claims):
+def test_an_unknown_outcome_blocks_a_second_charge_until_the_gateway_says_it_was_made(books):
     customer = make_customer("fake_unknown_after")
-    purpose = claims.issue(customer, 5_000)
+    purpose = make_claim(customer, 5_000)
     payment = make_payment(customer, 5_000, purpose=purpose)
     attempt = Attempt.objects.get(target=payment.public_id)
     assert (payment.status, attempt.status) == (P.UNKNOWN, AttemptStatus.UNKNOWN)
@@ -147,9 +148,9 @@ def test_two_people_say_that_a_payment_never_arrived(books):
     assert payment.status == P.CANCELED
 
 
-def test_money_that_came_after_all_is_booked_though_the_payment_was_given_up(books, claims):
+def test_money_that_came_after_all_is_booked_though_the_payment_was_given_up(books):
     customer = make_customer("fake_unknown_after")
-    purpose = claims.issue(customer, 5_000)
+    purpose = make_claim(customer, 5_000)
     maker, checker = people()
     payment = make_payment(customer, 5_000, purpose=purpose)
     operations.request_absence(payment_id=payment.pk, reason="Nothing there.", actor=maker, at=AT)
@@ -192,9 +193,9 @@ def test_a_payment_that_waits_is_cancelled_and_one_that_was_paid_is_not(books):
         operations.cancel_payment(payment_id=paid.pk, reason="No.", actor=ROBOT, at=AT)
 
 
-def test_what_is_not_owed_cannot_be_asked_for_and_does_not_leave_when_it_was_paid_meanwhile(books, claims):
+def test_what_is_not_owed_cannot_be_asked_for_and_does_not_leave_when_it_was_paid_meanwhile(books):
     customer = make_customer()
-    purpose = claims.issue(customer, 5_000)
+    purpose = make_claim(customer, 5_000)
     facts = {"customer_id": customer.pk, "currency": "EUR", "off_session": True, "actor": ROBOT, "at": AT}
     with pytest.raises(MoreThanIsDue):
         operations.request_payment(amount_minor=5_001, purpose=purpose, key="1", **facts)
@@ -204,7 +205,8 @@ def test_what_is_not_owed_cannot_be_asked_for_and_does_not_leave_when_it_was_pai
         make_payment(make_customer(method=""))
     payment = operations.request_payment(amount_minor=5_000, purpose=purpose, key="3", **facts)
 
-    claims.paid[purpose] = 4_000
+    offset = {"settlement": "offset", "reason_code": "goodwill", "reason": "A slow day.", "lines": [CreditLine(1, 4_000)]}
+    issue_credit_note(invoice_id=claim_of(purpose).pk, actor=ROBOT, at=AT, key="o", **offset)
     operations.work(at=AT)
 
     payment.refresh_from_db()
@@ -212,17 +214,17 @@ def test_what_is_not_owed_cannot_be_asked_for_and_does_not_leave_when_it_was_pai
     assert not FakeObject.objects.exists()
 
 
-def test_a_transfer_is_booked_when_a_person_records_it(books, claims):
+def test_a_transfer_is_booked_when_a_person_records_it(books):
     maker, _ = people()
     customer = make_customer(method="")
-    purpose = claims.issue(customer, 7_000)
+    purpose = make_claim(customer, 7_000)
     payment = make_payment(customer, 7_000, purpose=purpose, gateway="manual")
     assert payment.status == P.PROCESSING
 
     operations.record_transfer(payment_id=payment.pk, bank_ref="CAMT-1", reason="On the statement of today.", actor=maker, at=AT)
 
     payment.refresh_from_db()
-    assert (payment.status, claims.paid[purpose]) == (P.SUCCEEDED, 7_000)
+    assert (payment.status, claim_of(purpose).paid_minor) == (P.SUCCEEDED, 7_000)
     entry = Entry.objects.get(posting__key=payment.public_id, account__code="psp.clearing")
     assert entry.account.holder == "manual"
 
@@ -271,11 +273,11 @@ def test_the_database_allows_the_moves_of_the_table_and_no_others():
         assert set(re.findall(r"'(\w+>\w+)'", listed)) == moves
 
 
-def test_truths_find_a_second_call_and_an_unbooked_capture(claims):
+def test_truths_find_a_second_call_and_an_unbooked_capture(books):
     from backoffice.kit.invariants import check_books
 
     customer = make_customer()
-    payment = make_payment(customer, 5_000, purpose=claims.issue(customer, 5_000))
+    payment = make_payment(customer, 5_000, purpose=make_claim(customer, 5_000))
     with transaction.atomic():
         with connection.cursor() as cursor:
             cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")

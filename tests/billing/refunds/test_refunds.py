@@ -16,9 +16,9 @@ from backoffice.kit.invariants import check_books
 from backoffice.kit.money import Money
 from backoffice.kit.outbox import Event
 from billing.gateways.models import FakeObject
+from billing.invoices.operations import collect_from_balance
 from billing.payments.models import Attempt
 from billing.payments.operations import work
-from billing.payments.sockets import Source
 from billing.refunds import operations
 from billing.refunds.deciding import RefundOnItsWay
 from billing.refunds.gates import before_refund
@@ -31,7 +31,8 @@ from payouts.ledger.queries import balance
 from tests.billing.payments.test_payments import forget_the_call
 from tests.factories.books import undone
 from tests.factories.earnings import buckets, make_line, record
-from tests.factories.payments import AT, ROBOT, make_customer, make_payment, people
+from tests.factories.payments import AT, ROBOT, claim_of, make_claim, make_customer, make_payment, people
+from tests.factories.runs import give_money
 from tests.factories.sellers import make_seller
 
 pytestmark = pytest.mark.django_db
@@ -57,9 +58,9 @@ def suspense() -> int:
     return -balance(account.pk) if account else 0
 
 
-def test_a_refund_of_a_claim_is_sent_once_booked_and_credited(books, claims):
+def test_a_refund_of_a_claim_is_sent_once_booked_and_credited(books):
     customer = make_customer()
-    purpose = claims.issue(customer, 12_000)
+    purpose = make_claim(customer, 12_000)
     payment = make_payment(customer, 12_000, purpose=purpose)
 
     refund = ask(payment, 5_000, key="once")
@@ -67,7 +68,7 @@ def test_a_refund_of_a_claim_is_sent_once_booked_and_credited(books, claims):
     work(at=AT)
 
     refund.refresh_from_db()
-    assert (refund.status, refund.posting.template, claims.back[purpose]) == (R.SUCCEEDED, "card_refunded", 5_000)
+    assert (refund.status, refund.posting.template, claim_of(purpose).credited_minor) == (R.SUCCEEDED, "card_refunded", 5_000)
     assert ask(payment, 5_000, key="once").pk == refund.pk
     assert FakeObject.objects.filter(kind="refund").count() == 1
     assert refundable(payment) == 7_000
@@ -155,9 +156,9 @@ def test_a_refund_that_fails_gives_the_share_back_even_after_it_had_succeeded(bo
     assert refundable(payment) == 10_000
 
 
-def test_money_of_a_claim_that_came_back_is_surplus_and_goes_out_anew_without_a_second_credit(books, claims):
+def test_money_of_a_claim_that_came_back_is_surplus_and_goes_out_anew_without_a_second_credit(books):
     customer = make_customer("fake_refund_fails")
-    purpose = claims.issue(customer, 8_000)
+    purpose = make_claim(customer, 8_000)
     payment = make_payment(customer, 8_000, purpose=purpose)
     refund = ask(payment, 3_000)
     work(at=AT)
@@ -174,7 +175,7 @@ def test_money_of_a_claim_that_came_back_is_surplus_and_goes_out_anew_without_a_
 
     again.refresh_from_db()
     assert (again.status, again.surplus_minor, suspense()) == (R.SUCCEEDED, 3_000, 0)
-    assert claims.back[purpose] == 3_500
+    assert claim_of(purpose).credited_minor == 3_500
 
 
 def test_an_unknown_refund_is_asked_about_and_not_sent_twice(books):
@@ -215,21 +216,23 @@ def test_a_refund_that_has_not_left_is_taken_back_and_one_that_has_is_not(books)
         operations.cancel_refund(refund_id=other.pk, actor=ROBOT, at=AT, reason="Too late.")
 
 
-def test_a_claim_paid_from_two_sources_goes_back_in_proportion(books, claims):
+def test_a_claim_paid_from_two_sources_goes_back_in_proportion(books):
     seller = make_seller()
     customer = make_customer(seller=seller)
-    purpose = claims.issue(customer, 9_000)
-    payment = make_payment(customer, 9_000, purpose=purpose)
-    claims.balance[purpose] = [Source(seller.pk, 3_000)]
+    purpose = make_claim(customer, 9_000)
+    give_money(seller, 3_000)
+    assert collect_from_balance(invoice_id=claim_of(purpose).pk, actor=ROBOT, at=AT, key="b") == 3_000
+    payment = make_payment(customer, 6_000, purpose=purpose)
 
     with pytest.raises(GoesBackInProportion):
         ask(payment, 1_000)
     made = operations.refund_claim(purpose=purpose, amount_minor=4_001, reason="Down for a day.", actor=ROBOT, at=AT, key="c")
     work(at=AT)
 
-    assert [(one.source, one.amount_minor) for one in made] == [("card", 3_001), ("balance", 1_000)]
+    assert [(one.source, one.amount_minor) for one in made] == [("card", 2_668), ("balance", 1_333)]
     assert set(Refund.objects.values_list("status", flat=True)) == {R.SUCCEEDED}
-    assert buckets(seller) == {"available": 1_000}
+    assert buckets(seller) == {"available": 1_333}
+    assert (claim_of(purpose).status, claim_of(purpose).credited_minor) == ("paid", 4_001)
 
 
 def test_what_is_in_dispute_is_not_refunded(books):
