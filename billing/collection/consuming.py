@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from django.db.models import Q
+
 from backoffice.kit.actors import system
 from backoffice.kit.outbox import Event, subscribe
 from billing.collection.attempting import WITH_BALANCE, conclude, take_from_balance_now
@@ -58,9 +60,11 @@ def invoice_told(event: Event) -> None:
 
 
 def seller_earned(event: Event) -> None:
-    """Try the balance again for everything a seller owes, the oldest invoice first: the day money comes is the best day to ask."""
+    """Try the balance again for everything a seller owed then, the oldest invoice first: the day money comes is the best day to ask."""
+    # what was opened since has looked into the balance itself; an event that comes late does not act before there was a claim
+    owed_then = Q(opened_at__lte=event.occurred_at) | Q(customer__clock_at__isnull=False)
     rows = Collection.objects.filter(
-        customer__seller__public_id=event.payload.get("seller", ""), currency=event.payload.get("currency", "")
+        owed_then, customer__seller__public_id=event.payload.get("seller", ""), currency=event.payload.get("currency", "")
     )
     for collection_id in list(rows.filter(status__in=LIVE, method__in=WITH_BALANCE).order_by("id").values_list("pk", flat=True)):
         take_from_balance_now(collection_id=collection_id, trigger=Trigger.BALANCE, actor=ROBOT, at=event.occurred_at)
