@@ -16,6 +16,7 @@ from django.conf import settings
 from django.core.management import call_command
 
 from backoffice.demo import bank
+from backoffice.demo.billing import DemoBilling, billed, demo_billing
 from backoffice.demo.sales import Shop, bad_lines
 from backoffice.demo.sellers import DemoSeller, make_sellers
 from backoffice.kit.actors import Actor, staff, system
@@ -101,7 +102,7 @@ def seed_demo(
         market = make_sellers(sellers, demo.chooser)
         _load_screening_list(demo)
         _import_sellers(demo, market)
-        _live(demo, market)
+        _live(demo, market, demo_billing(people=people, days=days, end=demo.end))
         _interesting_things(demo, market, people, at)
         while relay(at=at):
             pass
@@ -131,8 +132,8 @@ def _import_sellers(demo: Demo, market: list[DemoSeller]) -> None:
     demo.say(f"{len(market)} sellers in {len({s.country for s in market})} countries, verified by the lead")
 
 
-def _live(demo: Demo, market: list[DemoSeller]) -> None:
-    """Import each day's sales, mature, pay out weekly, and read the bank's answers the day they come."""
+def _live(demo: Demo, market: list[DemoSeller], billing: DemoBilling) -> None:
+    """Import each day's sales, mature, bill, pay out weekly, and read the bank's answers the day they come."""
     shop = Shop(market, demo.chooser)
     run_days = {demo.end - timedelta(days=back) for back in RUN_DAYS_BEFORE_END if back < demo.days}
     gathered = ""
@@ -146,6 +147,7 @@ def _live(demo: Demo, market: list[DemoSeller]) -> None:
             gathered = ""
         if day.weekday() == 0 or day in run_days:
             demo.command("mature_earnings", at=_morning(day))
+        billing.day(day)
         if day in run_days:
             _fund_bank(demo, day, first=day == min(run_days))
             _pay(demo, day)
@@ -154,6 +156,7 @@ def _live(demo: Demo, market: list[DemoSeller]) -> None:
             demo.command("dispatch", at=_morning(day))  # ask the sandbox provider how its payments went
     demo.command("mature_earnings", at=_morning(demo.end))
     demo.command("release_holds", at=_morning(demo.end))
+    billing.day(demo.end)
     demo.say(f"{demo.lines:,} sales, refunds and chargebacks of {demo.days} days booked")
 
 
@@ -298,6 +301,7 @@ def _told(demo: Demo) -> dict[str, Any]:
             "held": count["held"],
             "waiting_for_approval": count["needs_approval"],
         },
+        "invoices": billed(),
         "holds": Hold.objects.filter(state="active").count(),
         "unmatched_bank_entries": BankFileEntry.objects.filter(state="unplaced").count(),
         "unknown_outcomes": PaymentOrder.objects.filter(status="unknown").count(),

@@ -17,6 +17,7 @@ from django.db import IntegrityError, transaction
 from backoffice.kit.actors import Actor
 from backoffice.kit.errors import Refusal
 from backoffice.kit.failpoints import declare, failpoint
+from backoffice.kit.ids import new_id
 from backoffice.kit.outbox import tell
 from backoffice.kit.states import transition
 from backoffice.kit.transactions import composable, durable
@@ -277,9 +278,9 @@ def take_from_balance_now(*, collection_id: int, trigger: str, actor: Actor, at:
     if collection.status not in LIVE or collection.attempts.exclude(status__in=[AttemptState.PLANNED, *_ENDED]).exists():
         return 0
     number = collection.attempts.count() + 1
-    taken = rooms.invoices.from_balance(
-        invoice=collection.invoice, actor=actor, at=at, key=f"{collection.public_id}:{number}:balance"
-    )
+    # a key of its own each time: an earlier look that found an empty balance is no answer to this one
+    key = f"{collection.public_id}:{new_id('cat')}:balance"
+    taken = rooms.invoices.from_balance(invoice=collection.invoice, actor=actor, at=at, key=key)
     if taken:
         plan_attempts(collection, trigger, [at], actor, at)
         attempt = collection.attempts.get(number=number)

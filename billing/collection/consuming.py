@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from django.db.models import Q
+
 from backoffice.kit.actors import system
 from backoffice.kit.outbox import Event, subscribe
 from billing.collection.attempting import WITH_BALANCE, conclude, take_from_balance_now
 from billing.collection.models import Collection, CollectionAttempt
 from billing.collection.opening import retry_collection, settle, stop_collections
 from billing.collection.queries import LIVE
+from billing.collection.sockets import outcome_told
 from billing.collection.states import ON_THE_WAY, AttemptState, CollectionState, Trigger
 from billing.customers.clock import lock_customer, time_of
 from billing.customers.models import Customer
@@ -48,14 +51,20 @@ def invoice_told(event: Event) -> None:
     at = time_of(lock_customer(found.customer_id), event.occurred_at)
     if event.type == "invoice.paid":
         settle(collection_ids=[found.pk], actor=ROBOT, at=at, reason="The invoice was paid.")
-    elif found.status in LIVE:
+        return
+    if found.status in LIVE:
         stop_collections(invoice=found.invoice, actor=ROBOT, at=at, reason=f"The invoice was {event.type.rpartition('.')[2]}.")
+        found.refresh_from_db()
+    # what was given up is owed by nobody: who was past due because of it is not any more
+    outcome_told.ask(collection=found, outcome="stopped", actor=ROBOT, at=at)
 
 
 def seller_earned(event: Event) -> None:
-    """Try the balance again for everything a seller owes, the oldest invoice first: the day money comes is the best day to ask."""
+    """Try the balance again for everything a seller owed then, the oldest invoice first: the day money comes is the best day to ask."""
+    # what was opened since has looked into the balance itself; an event that comes late does not act before there was a claim
+    owed_then = Q(opened_at__lte=event.occurred_at) | Q(customer__clock_at__isnull=False)
     rows = Collection.objects.filter(
-        customer__seller__public_id=event.payload.get("seller", ""), currency=event.payload.get("currency", "")
+        owed_then, customer__seller__public_id=event.payload.get("seller", ""), currency=event.payload.get("currency", "")
     )
     for collection_id in list(rows.filter(status__in=LIVE, method__in=WITH_BALANCE).order_by("id").values_list("pk", flat=True)):
         take_from_balance_now(collection_id=collection_id, trigger=Trigger.BALANCE, actor=ROBOT, at=event.occurred_at)

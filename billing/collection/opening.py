@@ -53,28 +53,43 @@ class BudgetSpent(Refusal):
     )
 
 
+_OPEN = """
+    INSERT INTO billing_collection (public_id, customer_id, invoice, origin, currency, amount_minor, collected_minor, method, trigger, policy_id,
+                                    card_stopped, status, opened_at)
+    SELECT kit_typeid('col'), u.customer, u.invoice, u.origin, u.currency, u.amount, 0, u.method, %(trigger)s, u.policy, false, 'open', %(at)s
+      FROM unnest(%(customers)s::bigint[], %(invoices)s::text[], %(origins)s::text[], %(currencies)s::text[], %(amounts)s::bigint[],
+                  %(methods)s::text[], %(policies)s::bigint[])
+           WITH ORDINALITY AS u(customer, invoice, origin, currency, amount, method, policy, place)
+     ORDER BY u.place RETURNING id"""
+_FIRST_ATTEMPTS = """
+    INSERT INTO billing_collectionattempt (public_id, collection_id, number, trigger, planned_at, status, balance_minor, card_minor, payment, code)
+    SELECT kit_typeid('cat'), c.id, 1, %(trigger)s, %(at)s, 'planned', 0, 0, '', '' FROM unnest(%(ids)s::bigint[]) AS c(id) ORDER BY c.id
+    RETURNING id"""
+
+
 @composable
 def open_collections(*, claims: Sequence[Claim], trigger: str, actor: Actor, at: datetime) -> list[Collection]:
     """Begin to collect invoices, with the first attempt of each planned at once; a set costs a handful of statements.
 
     The caller holds the customers' locks. Refuses: NotFound (a dunning policy without a version in force).
     """
-    policies: dict[str, DunningPolicy] = {code: policy_in_force(code) for code in {one.dunning for one in claims}}
-    rows = Collection.objects.bulk_create(
-        Collection(
-            customer_id=one.customer_id, invoice=one.invoice, origin=one.origin, currency=one.currency,
-            amount_minor=one.amount_minor, method=one.method, trigger=trigger, policy=policies[one.dunning], opened_at=at,
-        )
-        for one in claims
-    )  # fmt: skip
-    if not rows:
-        return rows
-    _born(COLLECTION, [row.pk for row in rows], actor, at)
-    attempts = CollectionAttempt.objects.bulk_create(
-        CollectionAttempt(collection=row, number=1, trigger=trigger, planned_at=at) for row in rows
-    )
-    _born(ATTEMPT, [one.pk for one in attempts], actor, at)
-    return rows
+    if not claims:
+        return []
+    policies = {code: policy_in_force(code).pk for code in {one.dunning for one in claims}}
+    columns = {
+        "customers": [one.customer_id for one in claims], "invoices": [one.invoice for one in claims],
+        "origins": [one.origin for one in claims], "currencies": [one.currency for one in claims],
+        "amounts": [one.amount_minor for one in claims], "methods": [str(one.method) for one in claims],
+        "policies": [policies[one.dunning] for one in claims],
+    }  # fmt: skip
+    with connection.cursor() as cursor:
+        cursor.execute(_OPEN, {**columns, "trigger": str(trigger), "at": at})
+        ids = [row[0] for row in cursor.fetchall()]
+        cursor.execute(_FIRST_ATTEMPTS, {"ids": ids, "trigger": str(trigger), "at": at})
+        attempts = [row[0] for row in cursor.fetchall()]
+    _born(COLLECTION, ids, actor, at)
+    _born(ATTEMPT, attempts, actor, at)
+    return list(Collection.objects.filter(pk__in=ids).order_by("pk"))
 
 
 def _born(of: Any, ids: list[int], actor: Actor, at: datetime) -> None:

@@ -1,4 +1,4 @@
-"""Verbs of customers: open, change, check the VAT number, remember the gateway's side, set the test clock."""
+"""Verbs of customers: open, change, check the VAT number, remember the gateway's side. The test clock: clock.py."""
 
 from __future__ import annotations
 
@@ -42,16 +42,6 @@ class GatewayCustomerTaken(Refusal):
 class NoVatNumber(Refusal):
     code = "no_vat_number"
     sentence = "This customer has no VAT number to check. Add it first."
-
-
-class OnlySandboxHasAClock(Refusal):
-    code = "only_sandbox_has_a_clock"
-    sentence = "A test clock is for customers of sandbox partners; this one lives in real time."
-
-
-class ClockGoesForward(Refusal):
-    code = "clock_goes_forward"
-    sentence = "The test clock stands at {clock_at} and only goes forward."
 
 
 @composable
@@ -238,19 +228,6 @@ def set_gateway(
             at=at,
             partner_id=customer.partner_id,
         )
-    return customer
-
-
-@composable
-def set_clock(*, customer_id: int, clock_at: datetime, actor: Actor, at: datetime) -> Customer:
-    """Put a sandbox customer's billing at an instant; it only goes forward. Refuses: NotFound, OnlySandboxHasAClock, ClockGoesForward."""
-    customer = _locked(customer_id)
-    if customer.partner is None or customer.partner.livemode:
-        raise OnlySandboxHasAClock()
-    if customer.clock_at is not None and clock_at < customer.clock_at:
-        raise ClockGoesForward(clock_at=customer.clock_at.isoformat())
-    customer.clock_at = clock_at
-    customer.save(update_fields=["clock_at"])
     return customer
 
 

@@ -296,7 +296,8 @@ def _finish(
     actor: Actor,
     at: datetime,
 ) -> dict[str, int]:
-    gone = [item.pk for item in items if item not in live]
+    due_still = {item.pk for item in live}
+    gone = [item.pk for item in items if item.pk not in due_still]
     with connection.cursor() as cursor:
         cursor.execute(
             _WRITE_ITEMS,

@@ -41,6 +41,9 @@ def collection_told(*, collection: Collection, outcome: str, actor: Actor, at: d
         _change_told(row, change, outcome, actor, at)
     elif outcome == "settled":
         _settled(row, collection, actor, at)
+    elif outcome == "stopped" and row.status == S.PAST_DUE and is_settled(row.public_id):
+        move(row, S.ACTIVE, actor=actor, at=at, reason="What was overdue was given up; nothing is any more.")
+        keep(row)
     elif collection.trigger == Trigger.CYCLE and outcome == "failed" and row.status in (S.ACTIVE, S.TRIALING):
         move(row, S.PAST_DUE, actor=actor, at=at, reason="The invoice of the period was not paid.")
         keep(row)

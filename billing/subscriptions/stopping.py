@@ -27,7 +27,7 @@ from billing.subscriptions.moving import (
     move,
     waiting_lines,
 )
-from billing.subscriptions.states import ENDED, RENEWING, SubscriptionStatus
+from billing.subscriptions.states import ENDED, RENEWING, ChangeState, SubscriptionStatus
 from billing.subscriptions.usage import NOTHING, Window, usage_of
 
 PAUSABLE = (SubscriptionStatus.ACTIVE, SubscriptionStatus.TRIALING)
@@ -76,8 +76,11 @@ def pause_subscription(
 
 def pause_now(row: Subscription, actor: Actor, at: datetime, reason: str) -> None:
     """Move a locked subscription to paused: waiting changes drop, attempts close."""
+    unpaid = _unpaid_change(row)
     drop_changes(row, actor, at, "The subscription was paused.")
     stop_collections(origin=row.public_id, actor=actor, at=at, reason="The subscription was paused.")
+    if unpaid:
+        give_up_invoice(unpaid, actor, at, "The subscription was paused before the change was paid.")
     move(row, SubscriptionStatus.PAUSED, actor=actor, at=at, reason=reason)
     row.paused_at, row.pause_at_period_end, row.reason = at, False, reason
     keep(row, "paused_at", "pause_at_period_end", "resumes_at", "reason")
@@ -161,13 +164,22 @@ def cancel_now(row: Subscription, actor: Actor, at: datetime, reason: str, code:
     """End a locked subscription. A first invoice that was never paid is voided; other open invoices stay owed, and are not collected."""
     never_begun = row.status == SubscriptionStatus.INCOMPLETE
     bill = final_bill(row, at) if row.status in (*RENEWING, SubscriptionStatus.PAUSED) else None
+    unpaid = _unpaid_change(row)
     move(row, SubscriptionStatus.CANCELED, actor=actor, at=at, reason=reason, code=code)
     row.reason = reason
     row.save(update_fields=["reason"])
     if never_begun and row.latest_invoice:
         give_up_invoice(row.latest_invoice, actor, at, reason)
+    if unpaid:
+        give_up_invoice(unpaid, actor, at, reason)
     if bill is not None:
         issue_final(row, bill, actor, at)
+
+
+def _unpaid_change(row: Subscription) -> str:
+    """Return the invoice of a change that waits for its payment: nobody owes for what never counted."""
+    waiting = row.changes.filter(status=ChangeState.AWAITING_PAYMENT).values_list("invoice", flat=True)
+    return waiting.first() or ""
 
 
 def final_bill(row: Subscription, at: datetime) -> Bill | None:

@@ -18,14 +18,24 @@ from django.db import connection
 from backoffice.invariants import history_agrees_with_status  # noqa: F401 - the index of truths is loaded
 from backoffice.kit.actors import staff
 from backoffice.kit.invariants import TRUTHS, Verdict, check_books
+from backoffice.kit.outbox import relay
+from billing.collection.operations import work as collect
 from billing.disputes.operations import accept_dispute
 from billing.disputes.submitting import _claim as send_next
+from billing.invoices.operations import CreditLine, issue_credit_note
+from billing.plans.operations import create_coupon
+from billing.subscriptions.models import Subscription
+from billing.subscriptions.operations import change_subscription, renew_subscriptions
 from fraud.screening.operations import clear_hit, work
 from payouts.ledger.operations import Draft, post
 from payouts.ledger.templates import Leg, platform, seller
 from tests.factories import screening
+from tests.factories.billing import AT as BILLED_AT
+from tests.factories.billing import make_customer, make_invoice
 from tests.factories.books import AT, ROBOT, Books, books_in, undone
 from tests.factories.notices import bring_events, make_dispute
+from tests.factories.subscriptions import claims_in_place, make_price, subscribe
+from tests.factories.subscriptions import make_customer as subscriber
 
 pytestmark = pytest.mark.django_db
 
@@ -567,6 +577,149 @@ def an_inbound_event_is_never_looked_at(books: Books) -> None:
 def an_inbound_event_dies_without_a_word(books: Books) -> None:
     bring_events(books.french, worked=True)
     spoil("UPDATE billing_inboundevent SET state = 'dead', code = ''")
+
+
+# --- subscriptions, their collection, invoices
+
+
+def a_renewed_subscription() -> Subscription:
+    """A subscription that was renewed once and paid for twice; a change and a coupon are on it."""
+    with claims_in_place():
+        create_coupon(code="BOOKS", duration="forever", basis_points=1_000, actor=ROBOT, at=BILLED_AT)
+        row = subscribe(
+            subscriber(gateway_method="fake_ok"),
+            make_price([{"code": "seat", "measure": "seats", "unit_minor": 3_100}]),
+            coupon="BOOKS",
+            seats=4,
+        )
+        collect(actor=ROBOT, at=BILLED_AT)
+        due_at = Subscription.objects.get(pk=row.pk).current_period_end
+        renew_subscriptions(actor=ROBOT, at=due_at)
+        collect(actor=ROBOT, at=due_at)
+        while relay(at=due_at):
+            pass
+    return Subscription.objects.get(pk=row.pk)
+
+
+def an_overdue_subscription() -> Subscription:
+    """One that owes for its first period: its card is declined, nothing was collected."""
+    with claims_in_place():
+        row = subscribe(subscriber(gateway_method="fake_declined"), make_price())
+        collect(actor=ROBOT, at=BILLED_AT)
+    return row
+
+
+@corrupts("nothing_planned_for_ended_collections")
+def an_attempt_is_planned_for_what_is_paid(books: Books) -> None:
+    a_renewed_subscription()
+    spoil(
+        """INSERT INTO billing_collectionattempt (public_id, collection_id, number, trigger, planned_at, status, balance_minor, card_minor, payment, code)
+           SELECT kit_typeid('cat'), id, 9, 'dunning', now(), 'planned', 0, 0, '', '' FROM billing_collection WHERE status = 'settled' LIMIT 1""",
+        """INSERT INTO backoffice_statechange (subject, from_state, to_state, actor, reason, code, at, subject_id)
+           SELECT 'collection_attempt', '', 'planned', 'system:test', '', '', now(), max(id) FROM billing_collectionattempt""",
+        tables="billing_collectionattempt",
+    )
+
+
+@corrupts("attempts_explain_collections")
+def an_attempt_says_it_brought_more_than_was_collected(books: Books) -> None:
+    a_renewed_subscription()
+    spoil(
+        "UPDATE billing_collectionattempt SET card_minor = card_minor + 1 WHERE status = 'succeeded'",
+        tables="billing_collectionattempt",
+    )
+
+
+@corrupts("settled_is_collected")
+def what_is_still_owed_counts_as_collected(books: Books) -> None:
+    an_overdue_subscription()
+    spoil("UPDATE billing_collection SET collected_minor = amount_minor WHERE status = 'exhausted'", tables="billing_collection")
+
+
+@corrupts("attempts_have_an_outcome", "history_agrees_with_status")
+def an_attempt_runs_for_ever(books: Books) -> None:
+    an_overdue_subscription()
+    spoil(
+        "UPDATE billing_collectionattempt SET status = 'running', started_at = now() - interval '2 hours' WHERE status = 'failed'",
+        tables="billing_collectionattempt",
+    )
+
+
+@corrupts("renewals_are_unbroken")
+def a_period_is_renewed_that_has_not_begun(books: Books) -> None:
+    a_renewed_subscription()
+    spoil("UPDATE billing_renewalitem SET period_start = period_start + interval '1 month'", tables="billing_renewalitem")
+
+
+@corrupts("renewals_are_invoiced")
+def a_renewal_loses_its_invoice(books: Books) -> None:
+    a_renewed_subscription()
+    spoil("UPDATE billing_renewalitem SET invoice = ''", tables="billing_renewalitem")
+
+
+@corrupts("subscriptions_are_awake")
+def a_subscription_sleeps_past_its_period(books: Books) -> None:
+    row = a_renewed_subscription()
+    spoil(f"UPDATE billing_subscription SET next_at = NULL WHERE id = {row.pk}", tables="billing_subscription")
+
+
+@corrupts("changes_follow_their_payment", "history_agrees_with_status")
+def a_change_that_was_paid_for_still_waits(books: Books) -> None:
+    row = a_renewed_subscription()
+    with claims_in_place():
+        change_subscription(subscription_id=row.pk, seats=9, key="up", actor=ROBOT, at=row.current_period_start)
+        collect(actor=ROBOT, at=row.current_period_start)
+    spoil("UPDATE billing_subscriptionchange SET status = 'awaiting_payment'", tables="billing_subscriptionchange")
+
+
+@corrupts("coupons_within_limits")
+def a_coupon_forgets_that_it_was_given(books: Books) -> None:
+    a_renewed_subscription()
+    spoil("UPDATE billing_coupon SET redemptions = 0")
+
+
+@corrupts("invoices_add_up")
+def a_line_of_an_invoice_is_edited(books: Books) -> None:
+    make_invoice(make_customer(books.french))
+    spoil("UPDATE billing_invoiceline SET amount_minor = amount_minor + 1", tables="billing_invoiceline")
+
+
+@corrupts("invoices_add_up")
+def tax_is_charged_that_no_rate_explains(books: Books) -> None:
+    make_invoice(make_customer(books.french))
+    spoil("UPDATE billing_invoicetax SET tax_minor = tax_minor - 1", tables="billing_invoicetax")
+
+
+@corrupts("credit_notes_add_up")
+def more_of_a_line_is_credited_than_it_was(books: Books) -> None:
+    invoice = make_invoice(make_customer(books.french))
+    issue_credit_note(
+        invoice_id=invoice.pk, lines=[CreditLine(1, 1_000)], settlement="offset", reason_code="goodwill", reason="A slow day.",
+        actor=ROBOT, at=BILLED_AT, key="books",
+    )  # fmt: skip
+    spoil("UPDATE billing_creditnoteline SET amount_minor = 10001", tables="billing_creditnoteline")
+
+
+@corrupts("receivables_agree")
+def a_receivable_is_booked_that_no_invoice_claims(books: Books) -> None:
+    customer = make_customer(books.french)
+    book("card_refunded", Leg("receivable.invoice", customer.pk, "", "EUR", 500), platform("psp.clearing", "EUR", -500, "psp"))
+
+
+@corrupts("applications_are_booked", "invoices_add_up")
+def a_payment_is_applied_that_nobody_booked(books: Books) -> None:
+    invoice = make_invoice(make_customer(books.french))
+    spoil(
+        f"""INSERT INTO billing_application (public_id, invoice_id, source, amount_minor, currency, payment, posting_id, actor, at)
+            SELECT kit_typeid('app'), id, 'card', 500, currency, 'pmt_x', NULL, 'system:test', now() FROM billing_invoice WHERE id = {invoice.pk}""",
+        tables="billing_application",
+    )
+
+
+@corrupts("no_gap_in_numbers")
+def a_number_is_taken_that_stands_on_no_document(books: Books) -> None:
+    make_invoice(make_customer(books.french))
+    spoil("UPDATE billing_numberseries SET last_number = last_number + 1", tables="billing_numberseries")
 
 
 # --- the tests

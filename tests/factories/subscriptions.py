@@ -164,3 +164,19 @@ def subscribe(customer: Customer | None = None, price: Price | None = None, **ov
     customer, price = customer or make_customer(), price or make_price()
     made = create_subscription(customer_id=customer.pk, price_id=price.pk, **facts | over)
     return Subscription.objects.select_related("customer", "price__plan").get(pk=made.pk)
+
+
+@contextmanager
+def claims_in_place() -> Iterator[None]:
+    """Let payments find invoices behind their purposes, as the wing plugs them."""
+    from billing.invoices.claims import InvoiceClaims
+    from billing.payments.sockets import claims
+
+    before = claims.by_prefix.get("inv")
+    if before is None:
+        claims.plug("inv", InvoiceClaims())  # type: ignore[arg-type]
+    try:
+        yield
+    finally:
+        if before is None:
+            claims.unplug("inv")

@@ -29,5 +29,6 @@ class Command(OperatorCommand):
             f"{paid['waiting_for_approval']} waiting for approval.\n"
             f"{answer['holds']} holds and reserves, {answer['unknown_outcomes']} unknown outcome, "
             f"{answer['unmatched_bank_entries']} unmatched bank line.\n"
+            f"Invoices to sellers: {', '.join(f'{count} {status}' for status, count in answer['invoices'].items()).replace('_', ' ') or 'none'}.\n"
             f"The books are {answer['books']}."
         )
