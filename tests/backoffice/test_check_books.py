@@ -18,6 +18,8 @@ from django.db import connection
 from backoffice.invariants import history_agrees_with_status  # noqa: F401 - the index of truths is loaded
 from backoffice.kit.actors import staff
 from backoffice.kit.invariants import TRUTHS, Verdict, check_books
+from backoffice.partners.outgoing.delivering import claim_due, record
+from backoffice.partners.outgoing.sending import Answered
 from billing.disputes.operations import accept_dispute
 from billing.disputes.submitting import _claim as send_next
 from fraud.screening.operations import clear_hit, work
@@ -26,6 +28,7 @@ from payouts.ledger.templates import Leg, platform, seller
 from tests.factories import screening
 from tests.factories.books import AT, ROBOT, Books, books_in, undone
 from tests.factories.notices import bring_events, make_dispute
+from tests.factories.receiver import happen, make_endpoint
 
 pytestmark = pytest.mark.django_db
 
@@ -567,6 +570,22 @@ def an_inbound_event_is_never_looked_at(books: Books) -> None:
 def an_inbound_event_dies_without_a_word(books: Books) -> None:
     bring_events(books.french, worked=True)
     spoil("UPDATE billing_inboundevent SET state = 'dead', code = ''")
+
+
+# --- webhooks to partners
+
+
+@corrupts("deliveries_are_done")
+def a_delivery_is_forgotten(books: Books) -> None:
+    happen(make_endpoint(at=AT).partner, at=AT)
+
+
+@corrupts("delivered_was_answered")
+def a_delivery_counts_as_delivered_without_an_answer(books: Books) -> None:
+    happen(make_endpoint(at=AT).partner, at=AT)
+    (one,) = claim_due(at=AT, limit=1)
+    record(one.delivery_id, one.claim, Answered(204, "delivered", 5), at=AT)
+    spoil("UPDATE backoffice_deliveryattempt SET http_status = 500")
 
 
 # --- the tests
