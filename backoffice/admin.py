@@ -8,5 +8,5 @@ from backoffice.staff.roles import ACTS
 # Buttons name permissions when their module is read, so these come first.
 declare_permissions(f"{app_label}.{codename}" for codename, (app_label, _, _) in ACTS.items())
 
-for room in ("desk", "partners", "staff"):
+for room in ("desk", "partners", "partners.outgoing", "staff"):
     import_module(f"backoffice.{room}.admin")

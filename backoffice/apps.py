@@ -11,9 +11,11 @@ class BackofficeConfig(AppConfig):
         # the app that shared tasks bind to; the system checks; the truths
         from backoffice import celery, checks, invariants  # noqa: F401 - importing them registers them
         from backoffice.kit import trail
+        from backoffice.partners.outgoing import fanning
         from backoffice.schedule import install
         from backoffice.staff import audit
 
         trail.plug(audit.record)
+        fanning.plug_in()
         # Framework housekeeping, like content types: the timetable stands in the scheduler's tables after every migrate.
         post_migrate.connect(install, sender=self, dispatch_uid="timetable")

@@ -46,3 +46,18 @@ def own_accounts_are_told_apart(**kwargs: Any) -> list[CheckMessage]:
         return []
     sentence = f"Two of PLATFORM_IBAN and PLATFORM_ACCOUNTS are named {', '.join(alike)} in the books."
     return [Error(sentence, hint="Name one of them otherwise, such as by its bank code and number.", id="backoffice.E002")]
+
+
+@register(Tags.security)
+def private_networks_are_networks(**kwargs: Any) -> list[CheckMessage]:
+    """Refuse a network webhooks may reach that cannot be read: it would stop every delivery at its first look."""
+    import ipaddress
+
+    found: list[CheckMessage] = []
+    for network in settings.WEBHOOKS_PRIVATE_NETWORKS:
+        try:
+            ipaddress.ip_network(network, strict=False)
+        except ValueError:
+            sentence = f"WEBHOOKS_PRIVATE_NETWORKS names {network!r}, which is no network."
+            found.append(Error(sentence, hint="Write it as 10.1.0.0/16.", id="backoffice.E010"))
+    return found

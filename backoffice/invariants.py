@@ -4,6 +4,7 @@ from typing import Any
 
 from backoffice.kit.invariants import rows_of, truth
 from backoffice.kit.states import MACHINES
+from backoffice.partners.outgoing import invariants  # noqa: F401 - registers its truths
 from backoffice.staff import audit
 
 Rows = list[dict[str, Any]]

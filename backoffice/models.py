@@ -7,4 +7,9 @@ from backoffice.kit.outbox import Event, EventConsumption  # noqa: F401 - Django
 from backoffice.kit.states import StateChange  # noqa: F401 - Django looks for models here
 from backoffice.kit.ticks import JobRun  # noqa: F401 - Django looks for models here
 from backoffice.partners.models import ApiKey, Partner  # noqa: F401 - Django looks for models here
+from backoffice.partners.outgoing.models import (  # noqa: F401 - Django looks for models here
+    DeliveryAttempt,
+    WebhookDelivery,
+    WebhookEndpoint,
+)
 from backoffice.staff.models import AuditEntry, LoginAttempt, SignInLink  # noqa: F401 - Django looks for models here

@@ -265,6 +265,18 @@ def _reconcile(at: datetime) -> Any:
         return str(refusal)
 
 
+def _send_webhooks(at: datetime) -> Any:
+    from backoffice.partners.outgoing.operations import work
+
+    return work(at=at, seconds=20)
+
+
+def _forget_answers(at: datetime) -> Any:
+    from backoffice.partners.outgoing.operations import forget_answers
+
+    return forget_answers(at=at)
+
+
 def _check_books(at: datetime) -> Any:
     from backoffice.desk.operations import check_books_now
 
@@ -350,6 +362,8 @@ TIMETABLE: dict[str, Job] = {
         Job("subscriptions.clocks", 15, "default", "Walk the test clocks partners asked for.", _advance_clocks),
         Job("reconciliation.fetch", 3600, "files", "Fetch the balance transactions of the gateways.", _fetch_transactions),
         Job("reconciliation.run", 3600, "files", "Match what providers and banks say with the books; open breaks.", _reconcile),
+        Job("deliveries.work", 5, "default", "Send webhooks to partners, and try again what failed.", _send_webhooks),
+        Job("deliveries.forget", 86_400, "files", "Forget what partners' servers answered long ago.", _forget_answers),
         Job("books.check", 3600, "files", "Prove the books.", _check_books),
         Job("rows.forget", 86_400, "default", "Forget idempotency keys and skips of runs past their age.", _forget),
         Job("ticks.forget", 86_400, "default", "Forget old rows of this timetable.", forget_ticks),

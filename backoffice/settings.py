@@ -237,6 +237,8 @@ STORAGES = {
 # Budgets per key; reads and writes apart, so that polling cannot shut out a payout.
 API_READS_PER_MINUTE = env.int("API_READS_PER_MINUTE", default=6_000)
 API_WRITES_PER_MINUTE = env.int("API_WRITES_PER_MINUTE", default=1_200)
+# Networks webhooks to partners may reach although they are not public, such as 10.1.0.0/16; plain http goes to these only.
+WEBHOOKS_PRIVATE_NETWORKS = env.list("WEBHOOKS_PRIVATE_NETWORKS", default=[])
 # When set, /metrics answers only with this bearer token.
 METRICS_TOKEN = env("METRICS_TOKEN", default="")
 REST_FRAMEWORK = {
@@ -271,6 +273,8 @@ SPECTACULAR_SETTINGS = {
         "RequirementState": "payouts.compliance.states.RequirementState",
         "DocumentState": "payouts.compliance.states.DocumentState",
         "PersonKind": "payouts.compliance.models.PersonKind",
+        "EndpointStatus": "backoffice.partners.outgoing.states.EndpointStatus",
+        "DeliveryStatus": "backoffice.partners.outgoing.states.DeliveryStatus",
         "DisputeStatus": "billing.disputes.states.DisputeStatus",
         "DisputeWorkState": "billing.disputes.states.WorkState",
         "InvoiceStatus": "billing.invoices.states.InvoiceStatus",

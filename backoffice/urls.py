@@ -19,6 +19,7 @@ API_ROOMS = (
     "payouts.sellers.validation", "payouts.runs.building", "payouts.runs.booking", "payouts.runs.giving_back", "payouts.runs.planning",
     "billing.disputes.working", "billing.disputes.evidence", "billing.disputes.submitting",
     "fraud.features.recording",
+    "backoffice.partners.operations", "backoffice.partners.outgoing.endpoints", "backoffice.partners.outgoing.replaying",
     "billing.customers.operations", "billing.customers.vat", "billing.invoices.finalising", "billing.invoices.giving_up", "billing.invoices.documents",
 )  # fmt: skip
 api: list[URLPattern | URLResolver] = [
@@ -27,6 +28,7 @@ api: list[URLPattern | URLResolver] = [
     path("", include("fraud.api_urls")),
     path("events", partners.Events.as_view()),
     path("events/<public_id:event_id>", partners.OneEvent.as_view()),
+    path("", include("backoffice.partners.outgoing.api_urls")),
     path("openapi.json", docs.openapi),
     re_path("", NotHere.as_view()),
 ]

@@ -60,7 +60,7 @@ def run(sellers: int = 20_000, requests: int = 60, batches: int = 20) -> list[di
     with connection.cursor() as cursor:
         cursor.execute("VACUUM ANALYZE")  # as the database does by itself minutes after such a change
     secret = issue_key(partner_id=partner.pk, label="bench", scopes=list(SCOPES), actor=ROBOT, at=clock.now())[1]
-    with _served() as port:
+    with served() as port:
         return [_page(port, secret, requests), _batches(port, secret, batches)]
 
 
@@ -122,17 +122,17 @@ def _page(port: int, secret: str, count: int) -> dict[str, Any]:
 
 
 def _same_rows(port: int, ours: bytes, yardstick: bytes) -> None:
-    mine = [row["id"] for row in json.loads(_send(port, ours))["data"]]
-    theirs = [row["public_id"] for row in json.loads(_send(port, yardstick))["results"]]
+    mine = [row["id"] for row in json.loads(send(port, ours))["data"]]
+    theirs = [row["public_id"] for row in json.loads(send(port, yardstick))["results"]]
     if mine != theirs or len(mine) != 100:
         raise RuntimeError("The two views do not show the same 100 payouts.")
 
 
 def _sender(port: int, request: bytes) -> Any:
-    def send(client: int, count: int) -> list[float]:
-        return [measure.timed(lambda: _send(port, request)) for _ in range(count)]
+    def send_all(client: int, count: int) -> list[float]:
+        return [measure.timed(lambda: send(port, request)) for _ in range(count)]
 
-    return send
+    return send_all
 
 
 # --- the batch
@@ -185,7 +185,7 @@ def _batch_request(secret: str, names: list[str]) -> bytes:
 
 
 def _accepted(port: int, request: bytes) -> None:
-    answer = json.loads(_send(port, request))
+    answer = json.loads(send(port, request))
     if answer.get("accepted") != BATCH:
         raise RuntimeError(f"The batch was not accepted: {str(answer)[:300]}")
 
@@ -202,12 +202,12 @@ class _Quiet(WSGIRequestHandler):
 
 
 @contextmanager
-def _served() -> Iterator[int]:
-    """Serve this module's addresses from WORKERS processes on one listening socket; yield the port."""
+def served(urlconf: str = __name__, *, bare: bool = False) -> Iterator[int]:
+    """Serve a module's addresses from WORKERS processes on one listening socket, `bare` without any middleware; yield the port."""
     listener = socket.create_server(("127.0.0.1", 0), backlog=256)
     connections.close_all()
     context = multiprocessing.get_context("fork")
-    workers = [context.Process(target=_work, args=(listener,), daemon=True) for _ in range(WORKERS)]
+    workers = [context.Process(target=_work, args=(listener, urlconf, bare), daemon=True) for _ in range(WORKERS)]
     for worker in workers:
         worker.start()
     try:
@@ -220,9 +220,11 @@ def _served() -> Iterator[int]:
         listener.close()
 
 
-def _work(listener: socket.socket) -> None:
+def _work(listener: socket.socket, urlconf: str, bare: bool) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    settings.ROOT_URLCONF = __name__
+    settings.ROOT_URLCONF = urlconf
+    if bare:
+        settings.MIDDLEWARE = []
     settings.API_READS_PER_MINUTE = settings.API_WRITES_PER_MINUTE = 100_000_000
     for one in connections.all():
         one.settings_dict["CONN_MAX_AGE"] = None
@@ -244,7 +246,7 @@ def _request(method: str, address: str, secret: str, body: bytes = b"") -> bytes
     return "\r\n".join([*head, "", ""]).encode() + body
 
 
-def _send(port: int, request: bytes) -> bytes:
+def send(port: int, request: bytes) -> bytes:
     """Send one request and return the body; anything but 200 is an error of the benchmark."""
     with socket.create_connection(("127.0.0.1", port)) as conversation:
         conversation.sendall(request)

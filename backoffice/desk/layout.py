@@ -146,6 +146,8 @@ NAVIGATION: list[tuple[str, list[tuple[str, str, str, str]]]] = [
             ("Events", "bolt", "admin:backoffice_event_changelist", "backoffice.view_event"),
             ("Audit", "history_edu", "admin:backoffice_auditentry_changelist", "backoffice.view_audit"),
             ("Partners", "handshake", "admin:backoffice_partner_changelist", "backoffice.view_partner"),
+            ("Webhook endpoints", "webhook", "admin:backoffice_webhookendpoint_changelist", "backoffice.view_webhookendpoint"),
+            ("Webhook deliveries", "send", "admin:backoffice_webhookdelivery_changelist", "backoffice.view_webhookdelivery"),
             ("API keys", "key", "admin:backoffice_apikey_changelist", "backoffice.view_apikey"),
             ("Staff", "group", "admin:auth_user_changelist", "auth.view_user"),
             ("Roles", "badge", "admin:auth_group_changelist", "auth.view_group"),

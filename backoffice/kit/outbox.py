@@ -70,11 +70,19 @@ class EventConsumption(models.Model):
 
 
 _subscribers: dict[str, tuple[str, Callable[[Event], None]]] = {}
+_wants: dict[str, Callable[[Event], bool]] = {}
 
 
-def subscribe(consumer: str, pattern: str, handler: Callable[[Event], None]) -> None:
-    """Register a consumer for event types that match a pattern such as 'payout.*'; call from AppConfig.ready()."""
+def subscribe(
+    consumer: str, pattern: str, handler: Callable[[Event], None], *, wants: Callable[[Event], bool] | None = None
+) -> None:
+    """Register a consumer for event types that match a pattern such as 'payout.*'; call from AppConfig.ready().
+
+    `wants` spares events that are no concern of the consumer their row of consumption; it looks at the event alone.
+    """
     _subscribers[consumer] = (pattern, handler)
+    if wants is not None:
+        _wants[consumer] = wants
 
 
 def tell(event_type: str, *, subject: str, payload: dict[str, Any], at: datetime, partner_id: int | None = None) -> None:
@@ -131,7 +139,8 @@ def _deliver(event: Event, at: datetime) -> int:
 
 
 def _consumers_of(event: Event) -> list[str]:
-    return [name for name, (pattern, _) in _subscribers.items() if fnmatch.fnmatch(event.type, pattern)]
+    wanted = [name for name, (pattern, _) in _subscribers.items() if fnmatch.fnmatch(event.type, pattern)]
+    return [name for name in wanted if name not in _wants or _wants[name](event)]
 
 
 def _consume(event: Event, name: str) -> str | None:

@@ -25,6 +25,8 @@ SCOPES = {
     "refunds:read": "read refunds",
     "refunds:write": "ask for refunds and take them back",
     "events:read": "read the event log",
+    "webhooks:read": "read webhook endpoints and deliveries",
+    "webhooks:write": "open, change and try webhook endpoints, read their secrets, and have deliveries sent again",
     "disputes:read": "read disputes and their evidence",
     "disputes:write": "write evidence, submit it, and accept disputes",
     "decisions:read": "read decisions",

@@ -86,6 +86,8 @@ ACTS: dict[str, tuple[str, str, str]] = {
     "approve_match_rules": ("billing", "matchrulebook", "Can approve rules of matching"),
     "check_books": ("backoffice", "bookscheck", "Can check the books now"),
     "deliver_events": ("backoffice", "event", "Can have events delivered again that were given up"),
+    "manage_endpoints": ("backoffice", "webhookendpoint", "Can open, change, stop and enable webhook endpoints"),
+    "replay_deliveries": ("backoffice", "webhookdelivery", "Can have webhook deliveries sent again"),
     "manage_keys": ("backoffice", "apikey", "Can make and revoke API keys"),
     "view_audit": ("backoffice", "auditentry", "Can read the audit trail"),
 }
@@ -285,6 +287,13 @@ _MATCHING = _acts("reconcile", "work_breaks", "request_break_correction", "propo
 ROLES["finance"] |= _views("billing", _RECONCILIATION) | _MATCHING
 ROLES["lead"] |= _views("billing", _RECONCILIATION) | _MATCHING | _acts("approve_break_correction", "approve_match_rules")
 ROLES["auditor"] |= _views("billing", _RECONCILIATION)
+
+# Webhooks to partners: a lead keeps endpoints; who answers partners may send again what they missed.
+_WEBHOOKS = _views("backoffice", ["webhookendpoint", "webhookdelivery", "deliveryattempt"])
+for _role in ("finance", "lead", "support"):
+    ROLES[_role] |= _WEBHOOKS | _acts("replay_deliveries")
+ROLES["lead"] |= _acts("manage_endpoints")
+ROLES["auditor"] |= _WEBHOOKS
 
 
 def write_roles(apps: Any = live_apps) -> None:

@@ -20,6 +20,8 @@ from backoffice.kit.actors import staff
 from backoffice.kit.invariants import TRUTHS, Verdict, check_books
 from backoffice.kit.outbox import relay
 from billing.collection.operations import work as collect
+from backoffice.partners.outgoing.delivering import claim_due, record
+from backoffice.partners.outgoing.sending import Answered
 from billing.disputes.operations import accept_dispute
 from billing.disputes.submitting import _claim as send_next
 from billing.invoices.operations import CreditLine, issue_credit_note
@@ -36,6 +38,7 @@ from tests.factories.books import AT, ROBOT, Books, books_in, undone
 from tests.factories.notices import bring_events, make_dispute
 from tests.factories.subscriptions import claims_in_place, make_price, subscribe
 from tests.factories.subscriptions import make_customer as subscriber
+from tests.factories.receiver import happen, make_endpoint
 
 pytestmark = pytest.mark.django_db
 
@@ -720,6 +723,20 @@ def a_payment_is_applied_that_nobody_booked(books: Books) -> None:
 def a_number_is_taken_that_stands_on_no_document(books: Books) -> None:
     make_invoice(make_customer(books.french))
     spoil("UPDATE billing_numberseries SET last_number = last_number + 1", tables="billing_numberseries")
+# --- webhooks to partners
+
+
+@corrupts("deliveries_are_done")
+def a_delivery_is_forgotten(books: Books) -> None:
+    happen(make_endpoint(at=AT).partner, at=AT)
+
+
+@corrupts("delivered_was_answered")
+def a_delivery_counts_as_delivered_without_an_answer(books: Books) -> None:
+    happen(make_endpoint(at=AT).partner, at=AT)
+    (one,) = claim_due(at=AT, limit=1)
+    record(one.delivery_id, one.claim, Answered(204, "delivered", 5), at=AT)
+    spoil("UPDATE backoffice_deliveryattempt SET http_status = 500")
 
 
 # --- the tests

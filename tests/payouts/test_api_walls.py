@@ -9,6 +9,8 @@ from backoffice.kit import clock
 from backoffice.kit.actors import staff
 from backoffice.kit.ids import new_id
 from backoffice.kit.outbox import Event, tell
+from backoffice.partners.outgoing.fanning import open_deliveries
+from backoffice.partners.outgoing.models import WebhookDelivery, WebhookEndpoint
 from billing.customers.models import Customer
 from billing.invoices.models import CreditNote, Invoice
 from billing.payments.models import CardSetup, Payment
@@ -22,6 +24,7 @@ from tests.factories import billing
 from tests.factories.compliance import name_person, prove
 from tests.factories.notices import make_dispute
 from tests.factories.partners import ApiClient, make_client
+from tests.factories.receiver import make_endpoint
 from tests.factories.runs import give_money
 from tests.factories.sellers import make_iban, make_payee, make_seller, make_tier
 
@@ -90,6 +93,17 @@ MATRIX = {
     "refunds": {"get": (LIST, None), "post": (OWN, ASKED_REFUND)},
     "refunds/<public_id:refund_id>": {"get": (OWN, None)},
     "refunds/<public_id:refund_id>/cancel": {"post": (OWN, {"reason": "mine now"})},
+    "webhook_endpoints": {"get": (LIST, None), "post": (None, None)},
+    "webhook_endpoints/<public_id:endpoint_id>": {"get": (OWN, None), "patch": (OWN, {"description": "mine now"})},
+    "webhook_endpoints/<public_id:endpoint_id>/secret": {"get": (OWN, None)},
+    "webhook_endpoints/<public_id:endpoint_id>/rotate_secret": {"post": (OWN, {})},
+    "webhook_endpoints/<public_id:endpoint_id>/disable": {"post": (OWN, {"reason": "mine now"})},
+    "webhook_endpoints/<public_id:endpoint_id>/enable": {"post": (OWN, {"reason": "mine now"})},
+    "webhook_endpoints/<public_id:endpoint_id>/ping": {"post": (OWN, {})},
+    "webhook_endpoints/<public_id:endpoint_id>/resend_missed": {"post": (OWN, {"since": "2026-01-01T00:00:00Z"})},
+    "deliveries": {"get": (LIST, None)},
+    "deliveries/<public_id:delivery_id>": {"get": (OWN, None)},
+    "deliveries/<public_id:delivery_id>/replay": {"post": (OWN, {})},
     "events": {"get": (LIST, None)},
     "events/<public_id:event_id>": {"get": (OWN, None)},
 }
@@ -124,6 +138,7 @@ def belongings():
     """What A owns: one of everything that has an id."""
     make_tier("new")
     owner = make_client()
+    endpoint = make_endpoint(at=clock.now(), partner=owner.partner, event_types=["payout.paid"])
     seller = make_seller(partner_id=owner.partner.pk, schedule="manual")
     make_payee(seller)
     give_money(seller)
@@ -150,6 +165,8 @@ def belongings():
     }  # fmt: skip
     prove(Requirement.objects.get(seller=seller, code="registration_document"), clock.now())
     declare_ownership(seller_id=seller.pk, stakes=[(person.public_id, None, 9_000)], actor=staff(1), at=clock.now())
+    open_deliveries(Event.objects.get(public_id=event["id"]), [endpoint], at=clock.now())
+    ids |= {"endpoint_id": endpoint.public_id, "delivery_id": endpoint.deliveries.get().public_id}
     ids["dispute_id"] = make_dispute(seller).public_id
     issued = billing.furnish(seller, clock.now())
     return owner, ids | {
@@ -206,6 +223,8 @@ def snapshot():
             Payment,
             CardSetup,
             Refund,
+            WebhookEndpoint,
+            WebhookDelivery,
         )
     ]
 
@@ -267,6 +286,10 @@ def test_lists_and_their_filters_never_show_other_partners_rows(route, belonging
     filters |= {"disputes": [f"seller={ids['seller_id']}", "status=needs_response"]}
     filters |= {"decisions": [f"seller={ids['seller_id']}", "outcome=allow"]}
     filters |= {"customers": [f"seller={ids['seller_id']}"], "invoices": [f"customer={ids['customer_id']}"]}
+    filters |= {
+        "webhook_endpoints": [],
+        "deliveries": [f"endpoint={ids['endpoint_id']}", f"event={ids['event_id']}", "status=pending"],
+    }
     filters |= {"credit_notes": [f"invoice={ids['invoice_id']}"]}
     filters |= {
         "payments": [f"customer={ids['customer_id']}", "status=succeeded"],

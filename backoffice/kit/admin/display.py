@@ -40,6 +40,8 @@ _TONE: dict[str, str] = {state: tone for tone, states in _TONE_OF_STATE.items() 
 # Disputes and inbound events.
 _TONE |= dict.fromkeys("won processed prevented".split(), "good") | dict.fromkeys("lost".split(), "bad")
 _TONE |= dict.fromkeys("needs_response warning_needs_response appeal_needs_response early_warning triage retry".split(), "warn")
+_TONE |= dict.fromkeys("enabled succeeded".split(), "good") | dict.fromkeys("disabled_auto disabled_gone".split(), "bad")
+_TONE |= dict.fromkeys("degraded".split(), "warn")
 _TONE |= dict.fromkeys("under_review warning_under_review appeal_under_review processing sending asked".split(), "busy")
 
 

@@ -30,6 +30,8 @@ from payouts.sellers.models import Seller
 from tests.factories import billing, screening
 from tests.factories.compliance import make_newcomer, name_person, upload
 from tests.factories.dispatch import rails_in
+from tests.factories.migrated import write_what_is_missing
+from tests.factories.receiver import delivered, make_endpoint
 from tests.factories.runs import give_money, make_approved_run, make_payable_seller, make_run
 from tests.factories.sellers import make_payee, make_seller, make_staff
 
@@ -138,6 +140,7 @@ def _furnish(folder: Path, seller: Seller, maker: Actor, checker: Actor) -> None
     _review(maker)
     partner = create_partner(name="Partner", livemode=False, actor=checker, at=AT)
     issue_key(partner_id=partner.pk, label="shop", scopes=["events:read"], actor=checker, at=AT)
+    delivered(make_endpoint(at=AT, partner=partner), at=AT)
     file = BankFile.objects.create(
         sha256="0" * 64, file_name="statement.xml", format="camt.053", identity="x", data=b"<x/>", state="partly_placed", received_at=AT,
         received_by=str(maker), summary={"entries": 1},
