@@ -17,6 +17,7 @@ from backoffice.kit.transactions import composable
 from backoffice.staff import audit
 from fraud.decisions.judging import Verdict, judge
 from fraud.decisions.models import Decision, DecisionReview, Outcome, RuleHit
+from fraud.decisions.sockets import alert_raised
 from fraud.decisions.states import REVIEW, ReviewState
 from fraud.features.catalogue import catalogue_version
 from fraud.features.facts import Asked, Values, values_of
@@ -79,8 +80,7 @@ def decide(*, question: Question, actor: Actor, at: datetime) -> Decision:
     if decision.outcome in (Outcome.REVIEW, Outcome.HOLD):
         _open_review(decision, verdict, actor, at)
     if decision.outcome != Outcome.ALLOW:
-        told = {"point": decision.point, "subject": decision.subject, "outcome": decision.outcome, "code": decision.code}
-        tell(f"decision.{decision.outcome}", subject=decision.public_id, payload=told, at=at, partner_id=decision.partner_id)
+        alert_raised(decision.subject, decision, at)
     return decision
 
 
