@@ -12,12 +12,14 @@ from typing import Any
 from backoffice.kit.actors import Actor, system
 from backoffice.kit.errors import Refusal
 from backoffice.kit.gates import Objection
+from fraud.decisions.holding import WAITS_FOR_HOLD, waiting_for
 from fraud.decisions.models import Decision, DecisionReview, Outcome
 from fraud.decisions.operations import Question, decide
 from fraud.decisions.states import ReviewState
 from fraud.features.models import Point
 from fraud.features.recording import Happening
 from fraud.lists.queries import anything_active, lists_version
+from fraud.model.queries import live_model
 from fraud.rules.sets import current_set_id, load_set
 from payouts.runs.models import Payout
 from payouts.sellers.models import PayeeAccount, Seller
@@ -35,9 +37,9 @@ class CannotDecide(RuntimeError):
 
 def needed(point: str) -> bool:
     """Tell whether a decision at this point could say anything but allow."""
-    if load_set(current_set_id()).at(point).members or anything_active():
+    if load_set(current_set_id()).at(point).members or anything_active() or live_model(point) is not None:
         return True
-    return point == Point.PAYOUT and _stopped_sellers().exists()
+    return point == Point.PAYOUT and (_stopped_sellers().exists() or waiting_for().exists())
 
 
 def _stopped_sellers() -> Any:
@@ -63,6 +65,9 @@ def payout_leaves(*, payout: Payout, at: datetime, **_: Any) -> list[Objection]:
     stopped = _stopped_sellers().filter(seller=payout.seller.public_id).select_related("decision").first()
     if stopped is not None:
         return [Objection(HOLD, STOPPED_AT_ONBOARDING, f"Held at onboarding: {stopped.decision.operator_text}")]
+    waiting = waiting_for([payout.seller_id]).filter(currency=payout.currency).select_related("decision").first()
+    if waiting is not None:
+        return [Objection(HOLD, WAITS_FOR_HOLD, f"A sale of this seller is to be held first: {reason_of(waiting.decision)}")]
     judged = DecisionReview.objects.filter(point=Point.PAYOUT, subject=payout.public_id).exclude(state=ReviewState.OPEN)
     review = judged.order_by("-pk").first()
     reviewed = f"{review.pk}{review.state}" if review else "0"
@@ -132,7 +137,7 @@ def plug_in() -> None:
     """Plug into the gates of payouts and billing."""
     from billing.payments.gates import before_charge
     from billing.refunds.gates import before_refund
-    from fraud.decisions import gates_of_billing
+    from fraud.decisions import gates_of_billing, holding
     from payouts.gates import before_payout
     from payouts.sellers import gates
 
@@ -143,3 +148,4 @@ def plug_in() -> None:
     before_charge.plug("fraud decides on the charge", gates_of_billing.charge_made)
     before_refund.plug("fraud decides on the refund", gates_of_billing.refund_asked)
     gates_of_billing.plug_in()
+    holding.plug_in()
