@@ -7,6 +7,7 @@ no rule is right for free. Nobody in it is real: references are numbers.
 from __future__ import annotations
 
 import csv
+import itertools
 import random
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -85,9 +86,9 @@ class _World:
         return f"device-{self.devices}"
 
     def moment(self, room: float = 0.0) -> datetime:
-        """Return an instant, more likely by day than by night, with `room` days left after it."""
+        """Return an instant, more likely by day than by night; up to `room` days early, since what lasts may have begun before the history does."""
         hour = min(23.99, max(0.0, self.dice.gauss(15, 4.5)))
-        day = self.dice.randrange(max(1, int(self.days - room)))
+        day = self.dice.randrange(-int(room), self.days)
         return self.begins + timedelta(days=day, hours=hour, microseconds=self.dice.randrange(1_000_000))
 
     def seller(self) -> str:
@@ -119,10 +120,10 @@ class _World:
 def _world(events: int, days: int, seed: int, ends: datetime) -> _World:
     dice = random.Random(seed)  # noqa: S311 - a history must be repeatable
     world = _World(dice, ends - timedelta(days=days), days)
-    for number in range(max(50, events // 25)):
+    for number in range(max(50, events // 8)):
         usual = int(dice.lognormvariate(8.2, 0.7))
         world.buyers.append(_Buyer(f"buyer-{number}", dice.choice(COUNTRIES), world.device(), usual))
-    for number in range(max(20, events // 200)):
+    for number in range(max(20, events // 150)):
         world.sellers.append(f"seller-{number}")
         world.weights.append(dice.lognormvariate(0, 1))
     return world
@@ -138,37 +139,35 @@ def _honest(world: _World, count: int) -> Iterator[Made]:
         yield world.sale(world.moment(), buyer.ref, world.seller(), world.amount(usual), device, country, HONEST)
 
 
-def _stolen_card(world: _World, count: int) -> Iterator[Made]:
+def _stolen_card(world: _World) -> Iterator[Made]:
     """A buyer's card in another's hands: a handful of large purchases within hours, from a device and a country never seen before."""
-    while count > 0:
+    while True:
         buyer, begins, device = world.dice.choice(world.buyers), world.moment(1), world.device()
         country = world.dice.choice(FAR)
-        for _ in range(min(count, world.dice.randint(3, 8))):
+        for _ in range(world.dice.randint(3, 8)):
             begins += timedelta(minutes=world.dice.uniform(2, 40))
             amount = world.amount(buyer.usual_minor * 4)
             yield world.sale(begins, buyer.ref, world.seller(), amount, device, country, "stolen_card")
-            count -= 1
 
 
-def _compromised_seller(world: _World, count: int) -> Iterator[Made]:
+def _compromised_seller(world: _World) -> Iterator[Made]:
     """A seller whose checkout is tapped for two weeks or so: honest-looking sales, and many of them turn out to be fraud."""
-    while count > 0:
+    while True:
         seller, begins = world.seller(), world.moment(20)
-        for _ in range(min(count, world.dice.randint(15, 40))):
+        for _ in range(world.dice.randint(15, 40)):
             buyer = world.dice.choice(world.buyers)
             at = begins + timedelta(days=world.dice.uniform(0, 16))
             yield world.sale(
                 at, buyer.ref, seller, world.amount(buyer.usual_minor), buyer.device, buyer.country, "compromised_seller"
             )
-            count -= 1
 
 
-def _takeover(world: _World, count: int) -> Iterator[Made]:
+def _takeover(world: _World) -> Iterator[Made]:
     """A seller's account in another's hands: another payee account, then two days of large sales to a few new buyers."""
-    while count > 0:
+    while True:
         seller, begins = world.seller(), world.moment(3)
         payee, devices = f"payee-{world.dice.randrange(10**9)}", [world.device() for _ in range(2)]
-        for number in range(min(count, world.dice.randint(12, 30))):
+        for number in range(world.dice.randint(12, 30)):
             at = begins + timedelta(hours=world.dice.uniform(0, 44))
             buyer = f"buyer-t{world.dice.randrange(10**9)}-{number % 4}"
             yield world.sale(
@@ -181,36 +180,33 @@ def _takeover(world: _World, count: int) -> Iterator[Made]:
                 "takeover",
                 payee=payee,
             )
-            count -= 1
 
 
-def _ring(world: _World, count: int) -> Iterator[Made]:
+def _ring(world: _World) -> Iterator[Made]:
     """Buyers and sellers who are the same people: one device behind all of them, round amounts, back and forth for two weeks."""
-    while count > 0:
+    while True:
         device, begins = world.device(), world.moment(16)
         buyers = [f"buyer-r{world.dice.randrange(10**9)}" for _ in range(world.dice.randint(4, 6))]
         sellers = [world.seller() for _ in range(world.dice.randint(2, 3))]
-        for _ in range(min(count, world.dice.randint(20, 45))):
+        for _ in range(world.dice.randint(20, 45)):
             at = begins + timedelta(days=world.dice.uniform(0, 14))
             amount = world.dice.choice((5_000, 10_000, 15_000, 20_000, 25_000))
             yield world.sale(at, world.dice.choice(buyers), world.dice.choice(sellers), amount, device, "DE", "ring")
-            count -= 1
 
 
-def _refund_abuse(world: _World, count: int) -> Iterator[Made]:
+def _refund_abuse(world: _World) -> Iterator[Made]:
     """A buyer who orders day after day and has nearly everything refunded as never arrived."""
-    while count > 0:
+    while True:
         buyer, begins = world.dice.choice(world.buyers), world.moment(22)
-        for _ in range(min(count, world.dice.randint(12, 30))):
+        for _ in range(world.dice.randint(12, 30)):
             at = begins + timedelta(days=world.dice.uniform(0, 20))
             scenario = "refund_abuse" if world.dice.random() < 0.85 else HONEST
             yield world.sale(
                 at, buyer.ref, world.seller(), world.amount(buyer.usual_minor * 1.5), buyer.device, buyer.country, scenario
             )
-            count -= 1
 
 
-_KINDS: dict[str, Callable[[_World, int], Iterator[Made]]] = {
+_KINDS: dict[str, Callable[[_World], Iterator[Made]]] = {
     "stolen_card": _stolen_card,
     "compromised_seller": _compromised_seller,
     "takeover": _takeover,
@@ -226,9 +222,10 @@ def make_history(*, events: int, days: int, seed: int, ends: datetime) -> list[M
     world = _world(events, days, seed, ends)
     made: list[Made] = []
     for kind, share in SHARES.items():
-        made.extend(_KINDS[kind](world, int(events * share)))
+        inside = (one for one in _KINDS[kind](world) if world.begins <= one.at <= ends)
+        made.extend(itertools.islice(inside, int(events * share)))
     made.extend(_honest(world, events - len(made)))
-    return sorted((one._replace(at=min(one.at, ends)) for one in made), key=lambda one: (one.at, one.buyer))
+    return sorted(made, key=lambda one: (one.at, one.buyer))
 
 
 def write_history(*, path: Path, events: int, days: int, seed: int, ends: datetime) -> dict[str, Any]:

@@ -26,6 +26,7 @@ FEATURES = (
     "device.count_24h", "device.distinct_buyers_7d", "device.fraud_rate_30d",
 )  # fmt: skip
 _SHARES = ("fraud_rate", "event.hour", "event.weekday")
+Array = Any
 TRAINED_SHARE = 0.7
 ROWS_MIN, FRAUDS_MIN, TESTED_FRAUDS_MIN = 500, 20, 5
 DAY = 86_400_000_000
@@ -111,44 +112,45 @@ def _cell(row: Row, name: str) -> float:
     return float("nan") if value is None else transformed(transform_of(name), float(value))
 
 
-def _scores(formula: Formula, rows: Sequence[Row]) -> list[int]:
+def _scores(formula: Formula, rows: Sequence[Row]) -> tuple[Array, Array]:
+    """Return scores and labels; the scores are those decisions would get, by the same arithmetic."""
     found = (score(formula, row.values) for row in rows)
-    return [one.value if one else 0 for one in found]
+    return np.array([one.value if one else 0 for one in found]), np.array([row.is_fraud for row in rows])
 
 
 def _threshold(formula: Formula, rows: Sequence[Row]) -> int:
     """Return the score that balances precision and recall best on what was learnt: the measured days have no say in it."""
-    scores, labels = _scores(formula, rows), [row.is_fraud for row in rows]
+    scores, labels = _scores(formula, rows)
     return max(range(10, 1000, 10), key=lambda least: (_balance(scores, labels, least), least))
 
 
-def _balance(scores: Sequence[int], labels: Sequence[bool], least: int) -> float:
-    caught = sum(label and one >= least for one, label in zip(scores, labels, strict=True))
-    return 2 * caught / max(1, sum(one >= least for one in scores) + sum(labels))
+def _balance(scores: Array, labels: Array, least: int) -> float:
+    hit = scores >= least
+    return 2 * int((hit & labels).sum()) / max(1, int(hit.sum()) + int(labels.sum()))
 
 
 def measure(formula: Formula, rows: Sequence[Row], review_from: int) -> dict[str, Any]:
     """Return how a formula does on rows: area under the curve, average precision, and a line per threshold."""
     from sklearn.metrics import average_precision_score, roc_auc_score
 
-    scores, labels = _scores(formula, rows), [row.is_fraud for row in rows]
+    scores, labels = _scores(formula, rows)
     days = max(1.0, (rows[-1].at - rows[0].at) / DAY)
     lines = [_line(scores, labels, least, days) for least in sorted({*range(100, 1000, 100), review_from})]
     chosen = next(line for line in lines if line["from"] == review_from)
     return {
-        "rows": len(rows), "frauds": sum(labels), "auc": round(float(roc_auc_score(labels, scores)), 4),
+        "rows": len(rows), "frauds": int(labels.sum()), "auc": round(float(roc_auc_score(labels, scores)), 4),
         "average_precision": round(float(average_precision_score(labels, scores)), 4),
-        "guessing": round(sum(labels) / len(rows), 4), "table": lines,
+        "guessing": round(int(labels.sum()) / len(rows), 4), "table": lines,
         **{name: chosen[name] for name in ("precision", "recall", "alerts_per_day")},
     }  # fmt: skip
 
 
-def _line(scores: Sequence[int], labels: Sequence[bool], least: int, days: float) -> dict[str, Any]:
-    alerts = sum(one >= least for one in scores)
-    caught = sum(label and one >= least for one, label in zip(scores, labels, strict=True))
+def _line(scores: Array, labels: Array, least: int, days: float) -> dict[str, Any]:
+    hit = scores >= least
+    alerts, caught = int(hit.sum()), int((hit & labels).sum())
     return {
         "from": least, "alerts": alerts, "precision": round(caught / alerts, 4) if alerts else None,
-        "recall": round(caught / max(1, sum(labels)), 4), "alerts_per_day": round(alerts / days, 2),
+        "recall": round(caught / max(1, int(labels.sum())), 4), "alerts_per_day": round(alerts / days, 2),
     }  # fmt: skip
 
 

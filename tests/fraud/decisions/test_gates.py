@@ -26,7 +26,7 @@ pytestmark = pytest.mark.django_db
 
 def test_nobody_is_asked_where_nothing_could_object(django_assert_max_num_queries):
     payout = make_payout()
-    with django_assert_max_num_queries(4):
+    with django_assert_max_num_queries(5):
         stops_for([payout.pk], at=payout.built_at)
     assert Decision.objects.count() == 0 and not needed("payout")
     make_live(point="payout")
