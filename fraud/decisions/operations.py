@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.db import connection
+
 from backoffice.kit.actors import Actor
 from backoffice.kit.states import born
 from backoffice.kit.transactions import composable
@@ -68,6 +70,7 @@ def decide(*, question: Question, actor: Actor, at: datetime) -> Decision:
     started = time.perf_counter()
     # held until the end: a change of the lists comes before this decision or after it
     lock_lists(shared=True)
+    _lock_question(question)
     earlier = Decision.objects.filter(point=question.happening.kind, key=question.key).first()
     if earlier is not None:
         return earlier
@@ -108,6 +111,16 @@ def _scored(model: Loaded | None, values: Values, asked: PointSet) -> dict[str, 
 def is_looked_at(point: str, outcome: str) -> bool:
     """Tell whether a person looks: at what is held or questioned, and at a blocked sale, whose money is with us already."""
     return outcome in (Outcome.REVIEW, Outcome.HOLD) or (outcome == Outcome.BLOCK and point == Point.SALE)
+
+
+def _lock_question(question: Question) -> None:
+    """Keep the same question, and another one about the same subject, out until this one is answered: each finds what the other left."""
+    point = question.happening.kind
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_advisory_xact_lock(hashtextextended(%s, 1)), pg_advisory_xact_lock(hashtextextended(%s, 2))",
+            [f"{point}:{question.subject}", f"{point}:{question.key}"],
+        )
 
 
 def _rules(at: datetime) -> CompiledSet:

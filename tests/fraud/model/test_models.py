@@ -18,23 +18,15 @@ from fraud.decisions.models import DecisionReview
 from fraud.decisions.operations import replay
 from fraud.features.generating import write_history
 from fraud.model.models import ModelVersion
-from fraud.model.operations import ModelNotLive, ModelNotWaiting, approve_model, keep_model, refuse_model, retire_model
+from fraud.model.operations import ModelNotLive, ModelNotWaiting, approve_model, refuse_model, retire_model
 from fraud.model.scoring import Formula, Input, score
 from fraud.model.sources import rows_of_file, rows_of_history
-from fraud.model.training import Row, TooFewLabels, Trained, train
-from tests.factories.fraud import AT, CHECKER, MAKER, ask, make_listed, make_live
+from fraud.model.training import Row, TooFewLabels, train
+from tests.factories.fraud import AT, CHECKER, MAKER, ask, make_listed, make_live, make_model
 
 pytestmark = pytest.mark.django_db
 WEEK = timedelta(days=7)
-FORMULA = Formula(-4.0, (Input("event.amount_minor", "log1p", 8.0, 1.0, 3.0), Input("buyer.count_24h", "log1p", 1.0, 0.5, 2.0)))
-
-
-def make_model(*, live: bool = True, formula: Formula = FORMULA, review_from: int = 500) -> ModelVersion:
-    measured = {"auc": 0.9, "average_precision": 0.5, "guessing": 0.02, "rows": 10, "frauds": 1, "precision": 0.5, "recall": 0.5,
-                "alerts_per_day": 1.0, "table": []}  # fmt: skip
-    trained = Trained(formula, review_from, "test", AT - WEEK, AT, AT, 10, 1, measured)
-    version = keep_model(trained=trained, actor=MAKER, at=AT)
-    return approve_model(model_id=version.pk, actor=CHECKER, at=AT) if live else version
+INPUTS = (Input("event.amount_minor", "log1p", 8.0, 1.0, 3.0), Input("buyer.count_24h", "log1p", 1.0, 0.5, 2.0))
 
 
 @pytest.fixture(scope="module")
@@ -107,7 +99,7 @@ def test_without_a_model_everything_works_and_a_rule_that_names_it_is_unknown() 
 
 
 def test_too_little_known_is_no_score_rather_than_a_low_one() -> None:
-    formula = Formula(0.0, (*FORMULA.inputs, *(Input(f"device.count_{w}", "log1p", 0.0, 1.0, 1.0) for w in ("1h", "24h", "7d"))))
+    formula = Formula(0.0, (*INPUTS, *(Input(f"device.count_{w}", "log1p", 0.0, 1.0, 1.0) for w in ("1h", "24h", "7d"))))
     assert score(formula, {"event.amount_minor": 5, "buyer.count_24h": 1}) is None
     found = score(formula, {"event.amount_minor": 5, "buyer.count_24h": 1, "device.count_1h": 1})
     assert found is not None and found.missing == ("device.count_24h", "device.count_7d")
