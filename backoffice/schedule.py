@@ -214,6 +214,13 @@ def _backtest(at: datetime) -> Any:
     return run_backtests(actor=SCHEDULER, at=at)
 
 
+def _keep_fraud_holds(at: datetime) -> Any:
+    from fraud.decisions.holding import keep_holds
+    from fraud.decisions.rechecking import recheck_reviews
+
+    return {"again": recheck_reviews(actor=SCHEDULER, at=at), "holds": keep_holds(actor=SCHEDULER, at=at)}
+
+
 def _replay(at: datetime) -> Any:
     from datetime import timedelta
 
@@ -355,6 +362,13 @@ TIMETABLE: dict[str, Job] = {
         Job("fraud.decide_sales", 30, "default", "Decide on sales that were booked without being asked about.", _decide_sales),
         Job("fraud.watch_rules", 60, "default", "Stop rules that do more than they promised; end listed values.", _watch_rules),
         Job("fraud.backtests", 5, "files", "Run the back-tests that were asked for.", _backtest),
+        Job(
+            "fraud.holds",
+            60,
+            "default",
+            "Ask again about what is held, free what nothing speaks against; hold the money of stopped sales.",
+            _keep_fraud_holds,
+        ),
         Job("fraud.replay", 86_400, "files", "Make a sample of decisions again and compare.", _replay),
         Job("invoices.overdue", 3600, "default", "Tell of invoices whose due date has passed.", _tell_overdue),
         Job("subscriptions.renew", 300, "files", "Renew subscriptions, and do what else falls due for them.", _renew),

@@ -1,8 +1,9 @@
 """Index of the models of this wing; each stands in its room, all keep the label `fraud`."""
 
-from fraud.decisions.models import Backtest, Decision, DecisionReview, Replay, RuleHit  # noqa: F401
+from fraud.decisions.models import Backtest, Decision, DecisionReview, Replay, RuleHit, WantedHold  # noqa: F401
 from fraud.features.models import Feed, FraudEvent, FraudLabel  # noqa: F401
 from fraud.lists.models import ListedValue, ListsVersion  # noqa: F401
+from fraud.model.models import ModelVersion  # noqa: F401
 from fraud.rules.models import Rule, RuleSet, RuleVersion  # noqa: F401
 from fraud.screening.models import (  # noqa: F401
     Check,

@@ -65,6 +65,8 @@ ACTS: dict[str, tuple[str, str, str]] = {
     "change_lists": ("fraud", "listedvalue", "Can put values on the fraud lists and take them off"),
     "approve_lists": ("fraud", "listedvalue", "Can approve values on the allowed list"),
     "judge_decisions": ("fraud", "decisionreview", "Can judge decisions that wait for a person"),
+    "train_models": ("fraud", "modelversion", "Can train models, refuse and retire them"),
+    "approve_models": ("fraud", "modelversion", "Can put trained models live"),
     "change_customers": ("billing", "customer", "Can open and change customers and check their VAT numbers"),
     "finalise_invoices": ("billing", "invoice", "Can finalise and void invoices and collect them from balances"),
     "ask_write_off": ("billing", "invoice", "Can ask for an invoice to be written off, and open it again"),
@@ -112,6 +114,7 @@ _SCREENING = [
 _DECISIONS = [
     *["fraudevent", "fraudlabel", "rule", "ruleversion", "ruleset", "rulehit", "listedvalue", "listsversion"],
     *["decision", "decisionreview", "replay", "backtest"],
+    *["wantedhold", "modelversion"],
 ]
 _INVOICES = ["customer", "invoice", "invoiceline", "invoicetax", "application", "creditnote", "creditnoteline", "creditnotetax"]
 _INVOICES += ["invoicedocument", "legalentity", "taxrate", "numberseries"]
@@ -215,6 +218,8 @@ for _role in ("risk", "lead", "auditor", "compliance", "finance"):
     ROLES[_role] |= _views("fraud", _DECISIONS)
 ROLES["risk"] |= _acts("write_rules", "change_lists", "judge_decisions")
 ROLES["lead"] |= _acts("write_rules", "approve_rules", "change_lists", "approve_lists", "judge_decisions")
+ROLES["risk"] |= _acts("train_models")
+ROLES["lead"] |= _acts("train_models", "approve_models")
 
 
 _MONEY_IN = _views("billing", ["payment", "attempt", "cardsetup", "refund", "refundlimit"])

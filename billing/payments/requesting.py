@@ -19,7 +19,9 @@ from billing.customers.cards import lock_customer
 from billing.customers.models import Customer
 from billing.gateways.registry import MANUAL, card_gateway_name, gateway_named
 from billing.payments import attempts
+from billing.payments.applying import mark_canceled
 from billing.payments.engine import work
+from billing.payments.gates import before_charge
 from billing.payments.models import CardSetup, Payment
 from billing.payments.sockets import claims
 from billing.payments.states import OPEN_PAYMENTS, PAYMENT, SETUP, PaymentStatus
@@ -113,8 +115,8 @@ def request_payment(
     """Put a payment on record, with the one attempt the worker will make; minor units of `currency`.
 
     `purpose` is a claim of ours (an invoice's id) or the reference of an order; `seller_id` whose sale it pays. Without `method_ref` the card on
-    file is charged. Refuses: NotFound, NoCardOnFile, PaymentUnderWay, MoreThanIsDue, AnotherCustomersClaim, UnknownPurpose, AmountNotPositive,
-    UnknownGateway, OnlyForTrying, KeyReused.
+    file is charged. What a gate objects to is kept, cancelled with the reason, and not charged. Refuses: NotFound, NoCardOnFile, PaymentUnderWay,
+    MoreThanIsDue, AnotherCustomersClaim, UnknownPurpose, AmountNotPositive, UnknownGateway, OnlyForTrying, KeyReused.
     """
     customer = lock_customer(customer_id)
     content = [customer_id, amount_minor, currency, purpose, off_session, method_ref, seller_id, gateway]
@@ -127,13 +129,19 @@ def request_payment(
     name, method = _where(customer, gateway, method_ref)
     _check_purpose(customer, purpose, Money(amount_minor, currency))
 
-    payment = Payment.objects.create(
+    payment = Payment(
         customer=customer, seller_id=seller_id, purpose=purpose, gateway=name, method_ref=method, amount_minor=amount_minor,
         currency=currency, description=description[:200], off_session=off_session, return_url=return_url, made_by=str(actor),
         created_at=at,
     )  # fmt: skip
+    objections = [] if name == MANUAL else before_charge.ask(payment=payment, actor=actor, at=at)
+    payment.save()
     born(PAYMENT, payment, actor=actor, at=at)
-    _open_charge(payment, customer, actor, at)
+    if objections:
+        # kept, not refused: a refusal would roll back what the gate wrote down about its answer
+        mark_canceled(payment, objections[0].code, objections[0].reason, actor=actor, at=at)
+    else:
+        _open_charge(payment, customer, actor, at)
     memory.keep(payment.pk)
     return payment
 

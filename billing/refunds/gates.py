@@ -1,4 +1,4 @@
-"""Whom a refund is asked before: `block` refuses it, `hold` makes it wait for a second person whatever its amount."""
+"""Whom a refund is asked before: `block` keeps it cancelled, `hold` makes it wait for a second person whatever its amount."""
 
 from backoffice.kit.gates import Gate
 

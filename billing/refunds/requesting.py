@@ -13,7 +13,7 @@ from backoffice.kit.errors import InputError, NotFound, Refusal
 from backoffice.kit.gates import Objection
 from backoffice.kit.idempotency import fingerprint, recall
 from backoffice.kit.money import Money
-from backoffice.kit.states import born
+from backoffice.kit.states import born, transition
 from backoffice.kit.transactions import composable
 from backoffice.staff import audit
 from billing.payments.applying import lock_payment
@@ -23,7 +23,7 @@ from billing.payments.states import PaymentStatus
 from billing.refunds.gates import before_refund
 from billing.refunds.limits import limit_of
 from billing.refunds.models import Refund
-from billing.refunds.preparing import approve_now, tell_refund
+from billing.refunds.preparing import approve_now, tell_refund, write
 from billing.refunds.states import LIVE_REFUNDS, REFUND, RefundSource, RefundStatus
 from payouts.sellers.queries import lock_sellers
 
@@ -58,11 +58,6 @@ class NothingPaid(Refusal):
     sentence = "For {purpose}, {paid} was paid and not given back yet; {asked} is more than that."
 
 
-class RefundBlocked(Refusal):
-    code = "refund_blocked"
-    sentence = "This refund may not be made: {why}"
-
-
 class RefundNotFailed(Refusal):
     code = "refund_not_failed"
     sentence = "The refund {refund} did not fail: it is {state}."
@@ -90,7 +85,7 @@ def request_refund(
     """Ask for a part or all of a payment to go back; minor units of its currency. Below the limit it is approved at once and sent by the worker.
 
     What of the payment nobody had owed goes first. Events: refund.requested, refund.approved, refund.queued. Refuses: NotFound, PaymentNotPaid,
-    RefundExceedsCaptured, ChargeDisputed, GoesBackInProportion, RefundBlocked, AmountNotPositive, ReasonMissing, UnknownCause, KeyReused.
+    RefundExceedsCaptured, ChargeDisputed, GoesBackInProportion, AmountNotPositive, ReasonMissing, UnknownCause, KeyReused.
     """
     seller_id = Payment.objects.filter(pk=payment_id).values_list("seller_id", flat=True).first()
     if seller_id is not None:
@@ -216,11 +211,12 @@ def _balance_refund(
 
 
 def _put_on_record(refund: Refund, whole_minor: int, *, actor: Actor, at: datetime) -> Refund:
-    """Ask the gate, write the row, and approve it where one person may decide; else ask for a second one."""
+    """Ask the gate, write the row, and approve it where one person may decide; else ask for a second one. What a gate blocks is kept, cancelled.
+
+    It is no refusal: that would roll back what the gate wrote down about its answer.
+    """
     objections: list[Objection] = before_refund.ask(refund=refund, actor=actor, at=at)
     blocks = [one for one in objections if one.effect != "hold"]
-    if blocks:
-        raise RefundBlocked(why=blocks[0].reason)
     alone = _decided_alone(refund) + whole_minor <= limit_of(refund.currency)
     refund.save()
     born(REFUND, refund, actor=actor, at=at, reason=refund.reason)
@@ -232,6 +228,11 @@ def _put_on_record(refund: Refund, whole_minor: int, *, actor: Actor, at: dateti
         refund.reason,
         {"amount_minor": refund.amount_minor, "currency": refund.currency},
     )
+    if blocks:
+        write(refund, {"code": blocks[0].code[:60], "detail": blocks[0].reason})
+        transition(REFUND, refund, RefundStatus.CANCELED, actor=actor, at=at, code=blocks[0].code, reason=blocks[0].reason)
+        tell_refund("refund.canceled", refund, at)
+        return refund
     if alone and not objections:
         approve_now(refund, checker="", actor=actor, at=at)
         return refund

@@ -5,19 +5,21 @@ A gate costs one look-up where nothing could object: no rule at its point, nothi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
 from backoffice.kit.actors import Actor, system
 from backoffice.kit.errors import Refusal
 from backoffice.kit.gates import Objection
+from fraud.decisions.holding import WAITS_FOR_HOLD, waiting_for
 from fraud.decisions.models import Decision, DecisionReview, Outcome
 from fraud.decisions.operations import Question, decide
 from fraud.decisions.states import ReviewState
 from fraud.features.models import Point
 from fraud.features.recording import Happening
 from fraud.lists.queries import anything_active, lists_version
+from fraud.model.queries import live_model
 from fraud.rules.sets import current_set_id, load_set
 from payouts.runs.models import Payout
 from payouts.sellers.models import PayeeAccount, Seller
@@ -35,9 +37,9 @@ class CannotDecide(RuntimeError):
 
 def needed(point: str) -> bool:
     """Tell whether a decision at this point could say anything but allow."""
-    if load_set(current_set_id()).at(point).members or anything_active():
+    if load_set(current_set_id()).at(point).members or anything_active() or live_model(point) is not None:
         return True
-    return point == Point.PAYOUT and _stopped_sellers().exists()
+    return point == Point.PAYOUT and (_stopped_sellers().exists() or waiting_for().exists())
 
 
 def _stopped_sellers() -> Any:
@@ -63,6 +65,9 @@ def payout_leaves(*, payout: Payout, at: datetime, **_: Any) -> list[Objection]:
     stopped = _stopped_sellers().filter(seller=payout.seller.public_id).select_related("decision").first()
     if stopped is not None:
         return [Objection(HOLD, STOPPED_AT_ONBOARDING, f"Held at onboarding: {stopped.decision.operator_text}")]
+    waiting = waiting_for([payout.seller_id]).filter(currency=payout.currency).select_related("decision").first()
+    if waiting is not None:
+        return [Objection(HOLD, WAITS_FOR_HOLD, f"A sale of this seller is to be held first: {reason_of(waiting.decision)}")]
     judged = DecisionReview.objects.filter(point=Point.PAYOUT, subject=payout.public_id).exclude(state=ReviewState.OPEN)
     review = judged.order_by("-pk").first()
     reviewed = f"{review.pk}{review.state}" if review else "0"
@@ -75,10 +80,10 @@ def payout_leaves(*, payout: Payout, at: datetime, **_: Any) -> list[Objection]:
     decision = _decided(question, ROBOT, at)
     effect = {Outcome.HOLD: HOLD, Outcome.BLOCK: BLOCK}.get(Outcome(decision.outcome))
     # a review lets the payout go: somebody looks at it afterwards
-    return [Objection(effect, decision.code, _reason(decision))] if effect else []
+    return [Objection(effect, decision.code, reason_of(decision))] if effect else []
 
 
-def _reason(decision: Decision) -> str:
+def reason_of(decision: Decision) -> str:
     until = f" To be looked at by {decision.review_on}." if decision.review_on else ""
     return f"{decision.operator_text or decision.get_because_display()}{until} ({decision.public_id})"
 
@@ -96,7 +101,7 @@ def account_changes(
     )  # fmt: skip
     decision = _decided(Question(happening, new.public_id, new.public_id, seller=seller, payee=new), actor, at)
     if decision.outcome in (Outcome.HOLD, Outcome.BLOCK):
-        return [Objection(HOLD, decision.code[:CODE_OF_ACCOUNT_MAX], _reason(decision))]
+        return [Objection(HOLD, decision.code[:CODE_OF_ACCOUNT_MAX], reason_of(decision))]
     return []
 
 
@@ -125,45 +130,14 @@ def status_changes(*, seller: Seller, to: str, actor: Actor, at: datetime, **_: 
         return []
     if DecisionReview.objects.filter(decision=last, state=ReviewState.ALLOWED).exists():
         return []
-    return [Objection(BLOCK, STOPPED_AT_ONBOARDING, f"A decision stopped this seller at onboarding: {_reason(last)}")]
-
-
-def asked_by_billing(point: str) -> Callable[..., list[Objection]]:
-    """Return the answer to a gate of billing before a charge or a refund: review lets it go, hold and block object.
-
-    Asked with `subject` (its public id), `amount_minor`, `currency`, `customer`, `actor`, `at`, and `seller` (a Seller) where there is one.
-    """
-
-    def answer(
-        *,
-        subject: str,
-        amount_minor: int,
-        currency: str,
-        customer: str,
-        actor: Actor,
-        at: datetime,
-        seller: Seller | None = None,
-        **_: Any,
-    ) -> list[Objection]:
-        if not needed(point):
-            return []
-        happening = Happening(
-            ref=f"{point}:{subject}", kind=point, at=at, amount_minor=amount_minor, currency=currency, buyer=customer,
-            seller=seller.public_id if seller else "", partner_id=seller.partner_id if seller else None,
-        )  # fmt: skip
-        decision = _decided(Question(happening, subject, subject, seller=seller), actor, at)
-        effect = {Outcome.HOLD: HOLD, Outcome.BLOCK: BLOCK}.get(Outcome(decision.outcome))
-        return [Objection(effect, decision.code, _reason(decision))] if effect else []
-
-    return answer
-
-
-before_charge = asked_by_billing(Point.CHARGE)
-before_refund = asked_by_billing(Point.REFUND)
+    return [Objection(BLOCK, STOPPED_AT_ONBOARDING, f"A decision stopped this seller at onboarding: {reason_of(last)}")]
 
 
 def plug_in() -> None:
-    """Plug into the gates of payouts. Billing's are plugged where it has them."""
+    """Plug into the gates of payouts and billing."""
+    from billing.payments.gates import before_charge
+    from billing.refunds.gates import before_refund
+    from fraud.decisions import gates_of_billing, holding
     from payouts.gates import before_payout
     from payouts.sellers import gates
 
@@ -171,3 +145,7 @@ def plug_in() -> None:
     gates.payee_changed.plug("fraud decides on the account", account_changes)
     gates.opened.plug("fraud decides on new sellers", sellers_opened)
     gates.status_change.plug("fraud stopped the seller", status_changes)
+    before_charge.plug("fraud decides on the charge", gates_of_billing.charge_made)
+    before_refund.plug("fraud decides on the refund", gates_of_billing.refund_asked)
+    gates_of_billing.plug_in()
+    holding.plug_in()

@@ -98,3 +98,18 @@ def decisions_can_be_made_again() -> Rows:
     return rows_of(
         """SELECT at, sampled, agreed, differing FROM (SELECT * FROM fraud_replay ORDER BY id DESC LIMIT 1) last WHERE agreed <> sampled"""
     )
+
+
+@truth(
+    15,
+    "wanted_holds_are_held",
+    "What a decision wanted held and says is held, is: of that seller and currency, and no more than the sale left.",
+)
+def wanted_holds_are_held() -> Rows:
+    return rows_of(
+        """SELECT w.public_id AS wanted, w.state, h.public_id AS hold FROM fraud_wantedhold w JOIN payouts_earning e ON e.id = w.earning_id
+             LEFT JOIN payouts_hold h ON h.id = w.hold_id
+            WHERE w.amount_minor <> e.net_minor OR w.seller_id <> e.seller_id
+               OR (w.state = 'placed' AND (h.id IS NULL OR h.seller_id <> w.seller_id OR h.currency <> w.currency OR h.amount_minor > w.amount_minor))
+            LIMIT 1000"""
+    )

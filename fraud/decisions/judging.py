@@ -19,6 +19,7 @@ from fraud.rules.sets import Member, PointSet
 RANK = {Outcome.ALLOW: 0, Outcome.REVIEW: 1, Outcome.HOLD: 2, Outcome.BLOCK: 3}
 REVIEW_DAYS = 3
 LISTED_BLOCKED, LISTED_WATCHED, NOT_ANSWERABLE, BY_SCORE = "listed_blocked", "listed_watched", "not_answerable", "score"
+BY_MODEL = "model_score"
 _SELLER_TEXT = "We are looking at this before it goes on. You need to do nothing now; we write when we need something from you."
 _BLOCKED_TEXT = "We cannot carry this out. Please write to our support if you think that this is a mistake."
 
@@ -35,18 +36,28 @@ class Verdict:
     review_days: int = REVIEW_DAYS
     score: int = 0
     results: list[dict[str, Any]] = field(default_factory=list)
+    model: Mapping[str, Any] = field(default_factory=dict)
 
     def essence(self) -> dict[str, Any]:
         """Return what a replay compares: everything but how long it took."""
         names = ("outcome", "because", "code", "operator_text", "seller_text", "score")
         said = [{key: value for key, value in one.items() if key != "us"} for one in self.results]
-        return {name: getattr(self, name) for name in names} | {"results": said}
+        return {name: getattr(self, name) for name in names} | {"results": said, "model": dict(self.model)}
 
 
-def judge(asked: PointSet, point: str, values: Mapping[str, Any], conditions: Sequence[Mapping[str, Any]]) -> Verdict:
-    """Ask every rule and weigh the answers. `conditions` are listed values and, of kind `review`, what a person allowed before."""
+def judge(
+    asked: PointSet,
+    point: str,
+    values: Mapping[str, Any],
+    conditions: Sequence[Mapping[str, Any]],
+    model: Mapping[str, Any] | None = None,
+) -> Verdict:
+    """Ask every rule and weigh the answers. `conditions` are listed values and, of kind `review`, what a person allowed before.
+
+    `model` is what the model said: by itself it asks for a review and for nothing more; a rule that names its score may do more, by two people.
+    """
     facts = activation(values)
-    verdict = Verdict()
+    verdict = Verdict(model=model or {})
     answers = [(member, _ask(member, facts, verdict)) for member in asked.members]
     hits = [member for member, said in answers if said == HIT and member.counted]
     unknown = [member for member, said in answers if said == UNKNOWN and member.counted]
@@ -94,7 +105,7 @@ def _weigh_the_rest(
     watched: list[Mapping[str, Any]],
     policy: Policy,
 ) -> None:
-    """Take the strongest of: holding and reviewing rules, the score, rules nobody could answer, watched values. Equal ones in this order."""
+    """Take the strongest of: holding and reviewing rules, the score, rules nobody could answer, watched values, the model. Equal ones in this order."""
     scored = sorted((member for members in of_effect.values() for member in members), key=lambda one: -one.score)
     by_score = next((outcome for outcome, least in _thresholds(policy) if verdict.score >= least), Outcome.ALLOW)
     claims: list[tuple[Outcome, Because, list[Member], list[Mapping[str, Any]], str]] = []
@@ -108,12 +119,21 @@ def _weigh_the_rest(
         claims.append((Outcome(policy.unknown), Because.UNKNOWN, [], [], NOT_ANSWERABLE))
     if watched:
         claims.append((Outcome.REVIEW, Because.WATCHED, [], watched, LISTED_WATCHED))
+    if verdict.model and verdict.model["score"] >= verdict.model["review_from"]:
+        claims.append((Outcome.REVIEW, Because.MODEL, [], [], BY_MODEL))
     if claims:
         best = max(claims, key=lambda claim: RANK[claim[0]])
         _because(verdict, *best)
         if best[1] == Because.UNKNOWN:
             names = ", ".join(sorted(member.name for member in unknown))
             verdict.operator_text = f"Could not be answered: {names}. What is missing stands with each rule."
+        if best[1] == Because.MODEL:
+            verdict.operator_text = _explained(verdict.model)
+
+
+def _explained(model: Mapping[str, Any]) -> str:
+    strongest = ", ".join(f"{name} = {value:g}" for name, value, part in model["strongest"][:3] if part > 0)
+    return f"The model gives it {model['score']} of 1000, above all because of {strongest or 'nothing in particular'}."
 
 
 def _thresholds(policy: Policy) -> list[tuple[Outcome, int]]:

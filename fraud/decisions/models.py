@@ -4,9 +4,12 @@ from django.db import models
 from django.db.models import Q
 
 from backoffice.kit.ids import PublicIdField
-from fraud.decisions.states import BacktestState, ReviewState
+from fraud.decisions.states import BacktestState, ReviewState, WantedState
 from fraud.features.models import FraudEvent, Point
 from fraud.rules.models import RuleSet, RuleVersion
+from payouts.earnings.models import Earning
+from payouts.holds.models import Hold
+from payouts.sellers.models import Seller
 
 
 class Outcome(models.TextChoices):
@@ -26,6 +29,7 @@ class Because(models.TextChoices):
     RULE = "rule", "a rule"
     WATCHED = "watched", "a watched value"
     SCORE = "score", "the score"
+    MODEL = "model", "the model"
     UNKNOWN = "unknown", "a rule could not be answered"
 
 
@@ -56,6 +60,7 @@ class Decision(models.Model):
     missing = models.JSONField(default=dict)
     conditions = models.JSONField(default=list)
     results = models.JSONField()
+    model = models.JSONField(default=dict, help_text="What the model said: version, score, strongest contributions.")
     duration_us = models.PositiveIntegerField()
     durations = models.JSONField(default=dict)
     actor = models.CharField(max_length=80)
@@ -122,6 +127,31 @@ class DecisionReview(models.Model):
 
     def __str__(self) -> str:
         return f"review of {self.decision_id}"
+
+
+class WantedHold(models.Model):
+    """That the seller's part of a sale is to be held because of a decision: waits until the money is available, then stands in `payouts/holds`."""
+
+    public_id = PublicIdField(prefix="whd")
+    decision = models.OneToOneField(Decision, on_delete=models.PROTECT, related_name="wanted_hold")
+    seller = models.ForeignKey(Seller, on_delete=models.PROTECT, related_name="+")
+    earning = models.OneToOneField(Earning, on_delete=models.PROTECT, related_name="+")
+    hold = models.OneToOneField(Hold, null=True, on_delete=models.PROTECT, related_name="+")
+    currency = models.CharField(max_length=3)
+    amount_minor = models.BigIntegerField()
+    state = models.CharField(max_length=8, choices=WantedState.choices, default=WantedState.WAITING)
+    asked_at = models.DateTimeField()
+    ended_because = models.CharField(max_length=200, blank=True)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=Q(amount_minor__gt=0), name="wanted_hold_positive"),
+            models.CheckConstraint(condition=~Q(state="placed") | Q(hold__isnull=False), name="wanted_hold_placed"),
+        ]
+        indexes = [models.Index(fields=["seller", "currency"], name="wanted_hold_live", condition=~Q(state="ended"))]
+
+    def __str__(self) -> str:
+        return f"hold wanted by {self.decision_id}"
 
 
 class Replay(models.Model):

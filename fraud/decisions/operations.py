@@ -1,4 +1,4 @@
-"""Verbs of decisions: decide, judge a review, make decisions again."""
+"""Verbs of decisions: decide, and make decisions again. The verbs of reviews stand beside and are named here, too."""
 
 from __future__ import annotations
 
@@ -9,14 +9,16 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.db import connection
+
 from backoffice.kit.actors import Actor
-from backoffice.kit.errors import NotFound, Refusal
-from backoffice.kit.outbox import tell
-from backoffice.kit.states import born, transition
+from backoffice.kit.states import born
 from backoffice.kit.transactions import composable
-from backoffice.staff import audit
+from fraud.decisions.holding import want_hold
 from fraud.decisions.judging import Verdict, judge
 from fraud.decisions.models import Decision, DecisionReview, Outcome, RuleHit
+from fraud.decisions.reviewing import ALLOWED_DAYS, ReasonMissing, ReviewIsClosed, allow_reviewed, lift_reviewed, uphold_reviewed
+from fraud.decisions.sockets import alert_raised
 from fraud.decisions.states import REVIEW, ReviewState
 from fraud.features.catalogue import catalogue_version
 from fraud.features.facts import Asked, Values, values_of
@@ -24,15 +26,22 @@ from fraud.features.models import FraudEvent, Point
 from fraud.features.recording import Happening, record_event
 from fraud.lists.operations import index_of, lock_lists
 from fraud.lists.queries import anything_active, conditions, lists_version, said_of
+from fraud.model.queries import FEATURE, Loaded, live_model, load_model, said_by
 from fraud.rules.policy import policy_version
 from fraud.rules.sets import CompiledSet, PointSet, current_set_id, load_set, write_set
-from payouts.runs.models import Payout
-from payouts.runs.operations import release_payout
-from payouts.runs.states import PayoutStatus
-from payouts.sellers.models import PayeeAccount, PayeeStatus, Seller
-from payouts.sellers.operations import mark_payee_account
+from payouts.sellers.models import PayeeAccount, Seller
 
-ALLOWED_DAYS = 7
+__all__ = [
+    "ALLOWED_DAYS",
+    "Question",
+    "ReasonMissing",
+    "ReviewIsClosed",
+    "allow_reviewed",
+    "decide",
+    "lift_reviewed",
+    "replay",
+    "uphold_reviewed",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +57,8 @@ class Question:
     seller: Seller | None = None
     payee: PayeeAccount | None = None
     passing: Mapping[str, str] = field(default_factory=dict)
+    # asked again about what is held already: the same answer is no news
+    again: bool = False
 
 
 @composable
@@ -59,6 +70,7 @@ def decide(*, question: Question, actor: Actor, at: datetime) -> Decision:
     started = time.perf_counter()
     # held until the end: a change of the lists comes before this decision or after it
     lock_lists(shared=True)
+    _lock_question(question)
     earlier = Decision.objects.filter(point=question.happening.kind, key=question.key).first()
     if earlier is not None:
         return earlier
@@ -67,21 +79,48 @@ def decide(*, question: Question, actor: Actor, at: datetime) -> Decision:
     asked = rules.at(question.happening.kind)
     event = record_event(happening=question.happening, at=at)
     listed, said = _listed(question, event, at)
+    model = live_model(event.kind)
     values = values_of(
         Asked(event, said, question.seller.pk if question.seller else None, question.payee.pk if question.payee else None),
-        asked.names,
+        asked.names | (model.formula.names if model else frozenset()),
         at=at,
     )
+    scored = _scored(model, values, asked)
 
-    verdict = judge(asked, event.kind, values.known, listed)
+    verdict = judge(asked, event.kind, values.known, listed, scored)
     decision = _keep(question, event, rules, values, listed, verdict, actor, at, started)
     _keep_hits(decision, asked, at)
-    if decision.outcome in (Outcome.REVIEW, Outcome.HOLD):
+    if is_looked_at(decision.point, decision.outcome):
         _open_review(decision, verdict, actor, at)
-    if decision.outcome != Outcome.ALLOW:
-        told = {"point": decision.point, "subject": decision.subject, "outcome": decision.outcome, "code": decision.code}
-        tell(f"decision.{decision.outcome}", subject=decision.public_id, payload=told, at=at, partner_id=decision.partner_id)
+        want_hold(decision, question.seller, actor, at)
+    if decision.outcome != Outcome.ALLOW and not (question.again and decision.outcome == Outcome.HOLD):
+        alert_raised(decision.subject, decision, at)
     return decision
+
+
+def _scored(model: Loaded | None, values: Values, asked: PointSet) -> dict[str, Any]:
+    """Return what the model says, and let rules name its score."""
+    scored = said_by(model, values.known)
+    if scored:
+        values.known[FEATURE] = scored["score"]
+    elif FEATURE in asked.names:
+        values.missing[FEATURE] = "too little is known of it" if model else "no model is live"
+    return scored
+
+
+def is_looked_at(point: str, outcome: str) -> bool:
+    """Tell whether a person looks: at what is held or questioned, and at a blocked sale, whose money is with us already."""
+    return outcome in (Outcome.REVIEW, Outcome.HOLD) or (outcome == Outcome.BLOCK and point == Point.SALE)
+
+
+def _lock_question(question: Question) -> None:
+    """Keep the same question, and another one about the same subject, out until this one is answered: each finds what the other left."""
+    point = question.happening.kind
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_advisory_xact_lock(hashtextextended(%s, 1)), pg_advisory_xact_lock(hashtextextended(%s, 2))",
+            [f"{point}:{question.subject}", f"{point}:{question.key}"],
+        )
 
 
 def _rules(at: datetime) -> CompiledSet:
@@ -130,14 +169,14 @@ def _keep(
     at: datetime,
     started: float,
 ) -> Decision:
-    held = verdict.outcome in (Outcome.REVIEW, Outcome.HOLD)
+    held = is_looked_at(event.kind, verdict.outcome)
     return Decision.objects.create(
         point=event.kind, key=question.key, event=event, subject=question.subject, seller=event.seller, partner_id=event.partner_id,
         amount_minor=event.amount_minor, currency=event.currency, outcome=verdict.outcome, because=verdict.because, code=verdict.code,
         operator_text=verdict.operator_text, seller_text=verdict.seller_text, score=verdict.score,
         review_on=(at + timedelta(days=verdict.review_days)).date() if held else None,
         rule_set_id=rules.id, policy_version=policy_version(), catalogue_version=catalogue_version(), lists_version=lists_version(),
-        features=values.known, missing=values.missing, conditions=listed, results=verdict.results, durations=values.durations,
+        features=values.known, missing=values.missing, conditions=listed, results=verdict.results, model=dict(verdict.model), durations=values.durations,
         duration_us=int((time.perf_counter() - started) * 1_000_000), actor=str(actor), decided_at=at,
     )  # fmt: skip
 
@@ -163,90 +202,14 @@ def _open_review(decision: Decision, verdict: Verdict, actor: Actor, at: datetim
     born(REVIEW, review, actor=actor, at=at, code=verdict.code)
 
 
-# --- reviews --------------------------------------------------------------------------------------------------------------
-
-
-class ReviewIsClosed(Refusal):
-    code = "review_is_closed"
-    sentence = "This was judged before: {state}."
-
-
-class ReasonMissing(Refusal):
-    code = "review_reason_missing"
-    sentence = "Say why: whoever asks later reads it."
-
-
-@composable
-def allow_reviewed(*, review_id: int, reason: str, actor: Actor, at: datetime) -> DecisionReview:
-    """Allow what a decision stopped: the same subject passes for ALLOWED_DAYS, but for an absolute block; a held payout or account is freed.
-
-    Tells `decision.reviewed`. Refuses: NotFound, ReviewIsClosed, ReasonMissing.
-    """
-    subject = DecisionReview.objects.filter(pk=review_id).values_list("subject", flat=True).first() or ""
-    payout = Payout.objects.filter(public_id=subject).values("pk", "seller_id").first()
-    if payout is not None:
-        # the order of locks: the seller first, then what is his
-        Seller.objects.select_for_update(no_key=True).get(pk=payout["seller_id"])
-    review = _open(review_id, reason)
-    review.judged_by, review.judged_at, review.allowed_until = str(actor), at, at + timedelta(days=ALLOWED_DAYS)
-    review.save(update_fields=["judged_by", "judged_at", "allowed_until"])
-    transition(REVIEW, review, ReviewState.ALLOWED, actor=actor, at=at, reason=reason)
-    _free(review, actor, at, reason)
-    _reviewed(review, actor, at, reason)
-    return review
-
-
-@composable
-def uphold_reviewed(*, review_id: int, reason: str, actor: Actor, at: datetime) -> DecisionReview:
-    """Say that a decision was right; what it stopped stays stopped. Tells `decision.reviewed`. Refuses: NotFound, ReviewIsClosed, ReasonMissing."""
-    review = _open(review_id, reason)
-    review.judged_by, review.judged_at = str(actor), at
-    review.save(update_fields=["judged_by", "judged_at"])
-    transition(REVIEW, review, ReviewState.UPHELD, actor=actor, at=at, reason=reason)
-    _reviewed(review, actor, at, reason)
-    return review
-
-
-def _open(review_id: int, reason: str) -> DecisionReview:
-    review = DecisionReview.objects.select_for_update(of=("self",)).select_related("decision").filter(pk=review_id).first()
-    if review is None:
-        raise NotFound(what="review", ref=review_id)
-    if review.state != ReviewState.OPEN:
-        raise ReviewIsClosed(state=review.get_state_display())
-    if not reason.strip():
-        raise ReasonMissing
-    return review
-
-
-def _free(review: DecisionReview, actor: Actor, at: datetime, reason: str) -> None:
-    """Let go what stands still because of the decision, and only because of it."""
-    if review.point == Point.PAYOUT:
-        held = Payout.objects.filter(public_id=review.subject, status=PayoutStatus.HELD, status_code=review.decision.code).first()
-        if held is not None:
-            release_payout(payout_id=held.pk, actor=actor, at=at, reason=reason)
-    if review.point == Point.PAYEE_CHANGE:
-        account = PayeeAccount.objects.filter(
-            public_id=review.subject, status=PayeeStatus.BLOCKED, status_code=review.decision.code[:20]
-        ).first()
-        if account is not None:
-            mark_payee_account(payee_account_id=account.pk, status=PayeeStatus.ACTIVE, code="", reason=reason, actor=actor, at=at)
-
-
-def _reviewed(review: DecisionReview, actor: Actor, at: datetime, reason: str) -> None:
-    audit.record(
-        actor, f"decision.{review.state}", review.decision.public_id, at, reason=reason, facts={"subject": review.subject}
-    )
-    told = {"decision": review.decision.public_id, "subject": review.subject, "state": str(review.state)}
-    tell("decision.reviewed", subject=review.public_id, payload=told, at=at, partner_id=review.decision.partner_id)
-
-
 # --- replay ---------------------------------------------------------------------------------------------------------------
 
 
 def replay(decision: Decision) -> dict[str, Any]:
     """Make one decision again from what it kept; return what differs, which should be nothing."""
     asked = load_set(decision.rule_set_id).at(decision.point)
-    again = judge(asked, decision.point, decision.features, decision.conditions).essence()
+    model = load_model(decision.model["version"]) if decision.model else None
+    again = judge(asked, decision.point, decision.features, decision.conditions, said_by(model, decision.features)).essence()
     was = Verdict(
         decision.outcome,
         decision.because,
@@ -256,6 +219,7 @@ def replay(decision: Decision) -> dict[str, Any]:
         0,
         decision.score,
         decision.results,
+        decision.model,
     ).essence()
     again, was = (json.loads(json.dumps(one)) for one in (again, was))
     return {name: {"was": was[name], "again": again[name]} for name in was if was[name] != again[name]}

@@ -18,6 +18,12 @@ class BacktestState(models.TextChoices):
     FAILED = "failed", "failed"
 
 
+class WantedState(models.TextChoices):
+    WAITING = "waiting", "waits for the money"
+    PLACED = "placed", "held"
+    ENDED = "ended", "ended"
+
+
 R = ReviewState
 REVIEW = machine(
     "decision_review",
@@ -32,5 +38,13 @@ BACKTEST = machine(
     "fraud_backtest",
     BacktestState,
     {"": [B.QUEUED], B.QUEUED: [B.RUNNING], B.RUNNING: [B.DONE, B.FAILED, B.QUEUED]},
+    column="state",
+)
+W = WantedState
+WANTED = machine(
+    "wanted_hold",
+    "fraud_wantedhold",
+    WantedState,
+    {"": [W.WAITING], W.WAITING: [W.PLACED, W.ENDED], W.PLACED: [W.ENDED]},
     column="state",
 )

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import csv
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from backoffice.kit.errors import InputError
 from fraud.decisions.models import Decision
 from fraud.features.catalogue import features, of_source
-from fraud.features.facts import of_event
+from fraud.features.facts import of_event, of_seen
+from fraud.features.files import EventsUnusable, microseconds, read_events
 from fraud.features.models import FraudEvent, FraudLabel, Point
 from fraud.features.windows import Label, Seen, WindowEngine, stream
 from fraud.rules.cel import Compiled, compile_expression
@@ -21,16 +20,10 @@ from fraud.rules.columns import column, evaluate_all
 from fraud.rules.models import RuleVersion
 from fraud.rules.states import RuleState
 
-COLUMNS = ("event_id", "at", "buyer", "seller", "amount_minor", "currency", "is_fraud")
 LABEL_DELAY_DAYS = 7
 WARM_UP = timedelta(days=30)
 CHUNK = 20_000
 DAY = 86_400_000_000
-
-
-class EventsUnusable(InputError):
-    code = "events_unusable"
-    sentence = "{name} cannot be used: {why}"
 
 
 @dataclass(slots=True)
@@ -136,7 +129,7 @@ def try_on_file(
     counted = stream((event for event, _, _ in events), labels, wanted)
     tally, rows = Tally(), list[_Row]()
     for (event, fraud, _), velocity in zip(events, counted, strict=True):
-        values = velocity | (_simple(event) if simple else {})
+        values = velocity | (of_seen(event) if simple else {})
         rows.append(_Row(event.at, event.amount_minor, event.currency, fraud, values))
         if len(rows) == CHUNK:
             _try(compiled, rows, tally)
@@ -149,80 +142,6 @@ def try_on_file(
         currencies = {event.currency for event, _, _ in events}
         answer["amount_hit"] = _money(dict.fromkeys(currencies, 0))
     return answer
-
-
-def _simple(event: Seen) -> dict[str, Any]:
-    stands_for = FraudEvent(
-        kind=Point.SALE, at=datetime.fromtimestamp(event.at // 1_000_000, UTC), amount_minor=event.amount_minor, currency=event.currency,
-        country=event.country,
-    )  # fmt: skip
-    return of_event(stands_for)
-
-
-def read_events(path: Path) -> Iterator[tuple[Seen, bool | None, int | None]]:
-    """Yield (event, is fraud or unknown, when the label became known) of a CSV or Parquet file. Refuses: EventsUnusable."""
-    if not path.is_file():
-        raise EventsUnusable(name=path.name, why="there is no such file.")
-    with path.open("rb") as file:
-        rows = _parquet(path) if file.read(4) == b"PAR1" else _csv(path)
-    for number, row in rows:
-        try:
-            yield _read(row)
-        except (KeyError, ValueError, TypeError, OverflowError) as problem:
-            what = f"the column {problem} is missing" if isinstance(problem, KeyError) else str(problem)[:120]
-            raise EventsUnusable(name=path.name, why=f"line {number}: {what}.") from None
-
-
-def _csv(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    with path.open(newline="", encoding="utf-8-sig", errors="strict") as file:
-        reader = csv.DictReader(file)
-        try:
-            if missing := [name for name in COLUMNS if name not in (reader.fieldnames or [])]:
-                raise EventsUnusable(name=path.name, why=f"these columns are missing: {', '.join(missing)}.")
-            yield from enumerate(reader, start=2)
-        except (csv.Error, UnicodeDecodeError) as problem:
-            raise EventsUnusable(name=path.name, why=f"it is no CSV in UTF-8 ({type(problem).__name__}).") from None
-
-
-def _parquet(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    import pyarrow
-    import pyarrow.parquet
-
-    try:
-        with pyarrow.parquet.ParquetFile(path) as file:
-            if missing := [name for name in COLUMNS if name not in file.schema_arrow.names]:
-                raise EventsUnusable(name=path.name, why=f"these columns are missing: {', '.join(missing)}.")
-            number = 0
-            for batch in file.iter_batches(10_000):
-                for row in batch.to_pylist():
-                    number += 1
-                    yield number, row
-    except (pyarrow.ArrowException, OSError) as problem:
-        raise EventsUnusable(name=path.name, why=f"it is no whole Parquet file ({type(problem).__name__}).") from None
-
-
-_TRUE, _FALSE = {"1", "true", "t", "yes"}, {"0", "false", "f", "no"}
-
-
-def _read(row: dict[str, Any]) -> tuple[Seen, bool | None, int | None]:
-    said = str(row["is_fraud"] if row["is_fraud"] is not None else "").strip().lower().removesuffix(".0")
-    if said and said not in _TRUE | _FALSE:
-        raise ValueError(f"is_fraud says {said[:20]!r}, not 0 or 1")
-    currency = str(row["currency"] or "").strip().upper()
-    if len(currency) != 3 or not currency.isalpha():
-        raise ValueError(f"the currency is {currency[:10]!r}")
-    amount = str(row["amount_minor"]).strip()
-    known = row.get("label_known_at")
-    subjects = {name: str(row.get(name) or "").strip() for name in ("buyer", "seller", "payee", "device", "country")}
-    event = Seen(_microseconds(row["at"]), int(amount), currency, **subjects)  # type: ignore[arg-type]
-    return event, (said in _TRUE if said else None), (_microseconds(known) if known else None)
-
-
-def _microseconds(text: Any) -> int:
-    at = text if isinstance(text, datetime) else datetime.fromisoformat(str(text).strip())
-    at = at if at.tzinfo else at.replace(tzinfo=UTC)
-    since = at - datetime(1970, 1, 1, tzinfo=UTC)
-    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
 
 
 # --- our own history ----------------------------------------------------------------------------------------------------
@@ -256,14 +175,14 @@ def _history(version: RuleVersion, names: frozenset[str], since: datetime, until
     engine = WindowEngine(of_source(names, "events"))
     labels = FraudLabel.objects.filter(known_at__gt=since - WARM_UP, known_at__lte=until).order_by("known_at", "pk")
     for label in labels.values_list("known_at", "is_fraud", *_SUBJECTS).iterator(chunk_size=CHUNK):
-        engine.learn(Label(_microseconds(label[0]), *label[1:]))
+        engine.learn(Label(microseconds(label[0]), *label[1:]))
     events = FraudEvent.objects.filter(kind__in={Point.SALE, version.rule.point}, at__gt=since - WARM_UP, at__lte=until).order_by(
         "pk"
     )
     chunk: list[tuple[FraudEvent, dict[str, Any]]] = []
     for event in events.iterator(chunk_size=CHUNK):
         seen = Seen(
-            _microseconds(event.at), event.amount_minor, event.currency, event.buyer, event.seller, event.payee, event.device, event.country,
+            microseconds(event.at), event.amount_minor, event.currency, event.buyer, event.seller, event.payee, event.device, event.country,
             event.kind == Point.SALE,
         )  # fmt: skip
         engine.add(seen)
@@ -292,7 +211,7 @@ def _rows(chunk: list[tuple[FraudEvent, dict[str, Any]]], version: RuleVersion) 
         seen, others = stored.get(event.pk, ({}, False))
         kept = {name: value for name, value in seen.items() if name in known and known[name].source not in ("events", "event")}
         values = kept | of_event(event) | velocity
-        rows.append(_Row(_microseconds(event.at), event.amount_minor, event.currency, said.get(event.pk), values, others))
+        rows.append(_Row(microseconds(event.at), event.amount_minor, event.currency, said.get(event.pk), values, others))
     return rows
 
 

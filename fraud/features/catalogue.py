@@ -141,12 +141,21 @@ _LISTS = [
 _SCREENING = [
     _f("seller.screening", TEXT, "", "screening", "clean, hits, not_screenable, failed, due or never_screened.", "'clean'"),
 ]
+_MODEL = [_f("model.score", INT, "of 1000", "model", "What the live model says of a sale; missing without one.", "120")]
+_EXPOSURE = [
+    _f("exposure.unsettled_minor", INT, "minor units", "exposure", "What the seller has to get: pending, available, in payouts.", "84000"),
+    _f("exposure.disputed_minor", INT, "minor units", "exposure", "What is in open disputes about the seller's sales.", "12900"),
+    _f("exposure.debt_minor", INT, "minor units", "exposure", "What the seller owes: below zero, or put aside as a debt.", "0"),
+    _f("exposure.advances_minor", INT, "minor units", "exposure", "What of advances is still to be repaid.", "0"),
+    _f("exposure.reserved_minor", INT, "minor units", "exposure", "What is held and reserved.", "9000"),
+    _f("exposure.total_minor", INT, "minor units", "exposure", "Unsettled + disputed + debt + advances − reserved.", "87900"),
+]  # fmt: skip
 
 
 @functools.cache
 def features() -> dict[str, Feature]:
     """Return every feature by name."""
-    return {one.name: one for one in [*_EVENT, *_velocity(), *_HISTORY, *_LINKS, *_LISTS, *_SCREENING]}
+    return {one.name: one for one in [*_EVENT, *_velocity(), *_HISTORY, *_LINKS, *_LISTS, *_SCREENING, *_EXPOSURE, *_MODEL]}
 
 
 @functools.cache

@@ -15,8 +15,10 @@ from typing import Any
 from django.db import Error, connection, transaction
 
 from fraud.features.catalogue import features, of_source
-from fraud.features.models import FraudEvent
+from fraud.features.exposing import exposure
+from fraud.features.models import FraudEvent, Point
 from fraud.features.velocity import velocity
+from fraud.features.windows import Seen
 from fraud.screening.queries import standing
 
 logger = logging.getLogger(__name__)
@@ -50,6 +52,7 @@ def values_of(asked: Asked, names: frozenset[str], *, at: datetime) -> Values:
         "history": lambda: _history(asked, names, at),
         "links": lambda: _links(asked, names, at),
         "lists": lambda: {f"list.{kind}": said for kind, said in asked.listed.items()},
+        "exposure": lambda: exposure(asked.seller_id, asked.event.currency) if asked.seller_id and asked.event.currency else {},
         "screening": lambda: {"seller.screening": standing(asked.event.seller)} if asked.seller_id else {},
     }
     for source, read in sources.items():
@@ -83,6 +86,14 @@ def of_event(event: FraudEvent) -> dict[str, Any]:
         "event.hour": at.hour,
         "event.weekday": at.isoweekday(),
     }
+
+
+def of_seen(event: Seen) -> dict[str, Any]:
+    """Return the features of an event itself as a back-test has it: a sale."""
+    at = datetime.fromtimestamp(event.at // 1_000_000, UTC)
+    return of_event(
+        FraudEvent(kind=Point.SALE, at=at, amount_minor=event.amount_minor, currency=event.currency, country=event.country)
+    )
 
 
 _HISTORY_SQL = """

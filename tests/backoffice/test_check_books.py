@@ -28,12 +28,19 @@ from billing.invoices.operations import CreditLine, issue_credit_note
 from billing.plans.operations import create_coupon
 from billing.subscriptions.models import Subscription
 from billing.subscriptions.operations import change_subscription, renew_subscriptions
+from backoffice.kit.states import born
+from billing.disputes.operations import accept_dispute
+from billing.disputes.submitting import _claim as send_next
+from fraud.decisions.models import WantedHold
+from fraud.decisions.states import WANTED
 from fraud.screening.operations import clear_hit, work
+from payouts.earnings.models import Earning
 from payouts.ledger.operations import Draft, post
 from payouts.ledger.templates import Leg, platform, seller
 from tests.factories import screening
 from tests.factories.billing import AT as BILLED_AT
 from tests.factories.billing import make_customer, make_invoice
+from tests.factories import fraud, screening
 from tests.factories.books import AT, ROBOT, Books, books_in, undone
 from tests.factories.notices import bring_events, make_dispute
 from tests.factories.subscriptions import claims_in_place, make_price, subscribe
@@ -737,6 +744,87 @@ def a_delivery_counts_as_delivered_without_an_answer(books: Books) -> None:
     (one,) = claim_due(at=AT, limit=1)
     record(one.delivery_id, one.claim, Answered(204, "delivered", 5), at=AT)
     spoil("UPDATE backoffice_deliveryattempt SET http_status = 500")
+# --- decisions, lists, rules and models
+
+
+@corrupts("decisions_add_up")
+def a_decision_scores_more_than_its_rules(_: Books) -> None:
+    fraud.furnish()
+    spoil("UPDATE fraud_decision SET score = score + 5", tables="fraud_decision")
+
+
+@corrupts("stopping_decisions_say_why")
+def a_held_decision_loses_its_reason(_: Books) -> None:
+    fraud.furnish()
+    spoil("UPDATE fraud_decision SET code = '' WHERE outcome = 'hold'", tables="fraud_decision")
+
+
+@corrupts("stopped_subjects_have_a_review")
+def what_was_held_is_put_before_nobody(_: Books) -> None:
+    fraud.furnish()
+    spoil("UPDATE fraud_decisionreview SET subject = 'another'", tables="fraud_decisionreview")
+
+
+@corrupts("payouts_held_by_rules_have_a_decision", "history_agrees_with_status", "payouts_have_four_eyes")
+def a_payout_is_held_in_the_name_of_a_rule(_: Books) -> None:
+    fraud.make_live(point="payout", code="planted")
+    spoil(
+        "UPDATE payouts_payout SET status = 'held', status_code = 'planted' WHERE id = (SELECT min(id) FROM payouts_payout WHERE status IN ('approved', 'needs_approval', 'held'))",
+        tables="payouts_payout",
+    )
+
+
+@corrupts("allowed_values_have_two_people")
+def a_value_is_allowed_by_one(_: Books) -> None:
+    fraud.make_listed("allowed", "buyer", "b1")
+    spoil("UPDATE fraud_listedvalue SET approved_by = 'staff:9009'", tables="fraud_listedvalue")
+
+
+@corrupts("live_rules_have_two_people")
+def a_live_rule_says_something_else_than_was_approved(_: Books) -> None:
+    fraud.make_live()
+    spoil("UPDATE fraud_ruleversion SET content_hash = 'another'", tables="fraud_ruleversion")
+
+
+@corrupts("the_set_is_what_is_live")
+def the_set_forgets_a_live_rule(_: Books) -> None:
+    fraud.make_live()
+    spoil("UPDATE fraud_ruleset SET members = '[]' WHERE id = (SELECT max(id) FROM fraud_ruleset)", tables="fraud_ruleset")
+
+
+@corrupts("decisions_can_be_made_again")
+def a_decision_came_out_differently_when_made_again(_: Books) -> None:
+    fraud.furnish()
+    spoil("UPDATE fraud_replay SET agreed = 0", tables="fraud_replay")
+
+
+@corrupts("wanted_holds_are_held")
+def a_wanted_hold_asks_for_more_than_the_sale_left(books: Books) -> None:
+    sold = Earning.objects.filter(kind="sale", net_minor__gt=0).first()
+    assert sold is not None
+    WantedHold.objects.create(
+        decision=fraud.furnish(),
+        seller=sold.seller,
+        earning=sold,
+        currency=sold.currency,
+        amount_minor=sold.net_minor,
+        asked_at=AT,
+    )
+    born(WANTED, WantedHold.objects.get(), actor=ROBOT, at=AT)
+    spoil("UPDATE fraud_wantedhold SET amount_minor = amount_minor + 1", tables="fraud_wantedhold")
+
+
+@corrupts("live_models_have_two_people")
+def a_live_model_weighs_otherwise_than_was_approved(_: Books) -> None:
+    fraud.make_model()
+    spoil("UPDATE fraud_modelversion SET content_hash = 'another'", tables="fraud_modelversion")
+
+
+@corrupts("models_only_ask_for_a_look")
+def a_model_is_asked_from_another_threshold(_: Books) -> None:
+    fraud.make_model()
+    assert fraud.ask(amount_minor=90_000).because == "model"
+    spoil("UPDATE fraud_modelversion SET review_from = 999", tables="fraud_modelversion")
 
 
 # --- the tests

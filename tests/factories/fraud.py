@@ -9,10 +9,16 @@ from typing import Any
 from backoffice.kit.actors import Actor, staff, system
 from fraud.decisions.models import Decision
 from fraud.decisions.operations import Question, decide
+from fraud.decisions.testing import ask_backtest
+from fraud.decisions.working import replay_decisions
 from fraud.features.models import Point
 from fraud.features.recording import Happening
 from fraud.lists.models import ListedValue
 from fraud.lists.operations import approve_listed, list_value
+from fraud.model.models import ModelVersion
+from fraud.model.operations import approve_model, keep_model
+from fraud.model.scoring import Formula, Input
+from fraud.model.training import Trained
 from fraud.rules.models import RuleVersion
 from fraud.rules.operations import Wording, approve_rule, ask_for_approval, draft_rule, go_live, start_shadow
 
@@ -56,6 +62,27 @@ def make_listed(list: str, kind: str, value: str, *, at: datetime = AT, by: Acto
         facts.setdefault("expires_at", at + timedelta(days=30))
     row = list_value(list=list, kind=kind, value=value, actor=by, at=at, **facts)
     return approve_listed(listed_id=row.pk, actor=CHECKER, at=at) if list == "allowed" else row
+
+
+def make_model(*, live: bool = True, review_from: int = 500, formula: Formula | None = None) -> ModelVersion:
+    """Return a model that looks at the amount and the buyer's pace, put live by two people."""
+    inputs = (Input("event.amount_minor", "log1p", 8.0, 1.0, 3.0), Input("buyer.count_24h", "log1p", 1.0, 0.5, 2.0))
+    table = [{"from": 500, "alerts": 4, "alerts_per_day": 1.0, "precision": 0.5, "recall": 0.5}]
+    measured = {"auc": 0.9, "average_precision": 0.5, "guessing": 0.02, "rows": 10, "frauds": 1, "table": table} | table[0]
+    trained = Trained(formula or Formula(-4.0, inputs), review_from, "test", AT - timedelta(days=9), AT, AT, 10, 1, measured)
+    version = keep_model(trained=trained, actor=MAKER, at=AT)
+    return approve_model(model_id=version.pk, actor=CHECKER, at=AT) if live else version
+
+
+def furnish() -> Decision:
+    """Make a row of everything the screens of decisions show; return a decision that was held."""
+    make_model()
+    version = make_live("event.amount_minor > 1000", name="furnished")
+    make_listed("watched", "buyer", "b1")
+    decision = ask()
+    ask_backtest(version_id=version.pk, days=5, actor=MAKER, at=AT)
+    replay_decisions(at=AT)
+    return decision
 
 
 def happening(**over: Any) -> Happening:

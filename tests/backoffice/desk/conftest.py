@@ -27,7 +27,7 @@ from payouts.holds.operations import create_reserve_plan, place_hold
 from payouts.ledger.periods import open_period
 from payouts.runs.models import PayoutRun
 from payouts.sellers.models import Seller
-from tests.factories import billing, screening
+from tests.factories import billing, fraud, screening
 from tests.factories.compliance import make_newcomer, name_person, upload
 from tests.factories.dispatch import rails_in
 from tests.factories.migrated import write_what_is_missing
@@ -175,6 +175,7 @@ def _review(reviewer: Actor) -> None:
     ask_seller(seller_id=newcomer.pk, text="Which shops are yours?", actor=reviewer, at=AT)
     claim(seller_id=newcomer.pk, actor=reviewer, at=AT)
     rate_sellers(actor=reviewer, at=AT)
+    fraud.furnish()
 
 
 @pytest.fixture
