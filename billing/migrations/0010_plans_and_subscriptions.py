@@ -680,7 +680,9 @@ class Migration(migrations.Migration):
             ],
             options={
                 "indexes": [
-                    models.Index(condition=models.Q(("status", "planned")), fields=["planned_at", "id"], name="collection_attempt_due"),
+                    models.Index(
+                        condition=models.Q(("status", "planned")), fields=["planned_at", "id"], name="collection_attempt_due"
+                    ),
                     models.Index(condition=models.Q(("status", "running")), fields=["started_at"], name="attempt_running"),
                     models.Index(condition=models.Q(("payment", ""), _negated=True), fields=["payment"], name="attempt_payment"),
                 ],

@@ -15,6 +15,7 @@ from backoffice.kit.outbox import tell
 from backoffice.kit.states import born, transition
 from backoffice.kit.transactions import composable
 from backoffice.staff import audit
+from fraud.decisions.allowing import refuse_objections
 from fraud.decisions.judging import Verdict, judge
 from fraud.decisions.models import Decision, DecisionReview, Outcome, RuleHit
 from fraud.decisions.states import REVIEW, ReviewState
@@ -188,6 +189,7 @@ def allow_reviewed(*, review_id: int, reason: str, actor: Actor, at: datetime) -
         # the order of locks: the seller first, then what is his
         Seller.objects.select_for_update(no_key=True).get(pk=payout["seller_id"])
     review = _open(review_id, reason)
+    refuse_objections(review=review, actor=actor, at=at)
     review.judged_by, review.judged_at, review.allowed_until = str(actor), at, at + timedelta(days=ALLOWED_DAYS)
     review.save(update_fields=["judged_by", "judged_at", "allowed_until"])
     transition(REVIEW, review, ReviewState.ALLOWED, actor=actor, at=at, reason=reason)

@@ -36,3 +36,8 @@ def write_what_is_missing() -> None:
 
     if not MatchRulebook.objects.exists():
         importlib.import_module("billing.migrations.0051_reconciliation_rules").write(apps, None)
+
+    from fraud.policies.models import FraudPolicy
+
+    if not FraudPolicy.objects.exists():
+        importlib.import_module("fraud.migrations.0021_case_rules").write(apps, None)
