@@ -230,6 +230,18 @@ def _replay(at: datetime) -> Any:
     return {"sampled": kept.sampled, "agreed": kept.agreed}
 
 
+def _look_after_cases(at: datetime) -> Any:
+    from fraud.cases.operations import lapse_decisions, look_after
+
+    return look_after(actor=SCHEDULER, at=at) | {"lapsed": lapse_decisions(actor=SCHEDULER, at=at)}
+
+
+def _snapshot_exposure(at: datetime) -> Any:
+    from fraud.exposure.operations import forget_nights, snapshot_exposure
+
+    return snapshot_exposure(actor=SCHEDULER, at=at) | {"forgotten": forget_nights(at=at)}
+
+
 def _tell_overdue(at: datetime) -> Any:
     from billing.invoices.operations import tell_overdue
 
@@ -370,6 +382,14 @@ TIMETABLE: dict[str, Job] = {
             _keep_fraud_holds,
         ),
         Job("fraud.replay", 86_400, "files", "Make a sample of decisions again and compare.", _replay),
+        Job("cases.look_after", 60, "default", "Wake cases that were put off, and free those nobody touched.", _look_after_cases),
+        Job(
+            "exposure.snapshot",
+            86_400,
+            "files",
+            "Take the night's exposure of every seller, and tell who crossed a threshold.",
+            _snapshot_exposure,
+        ),
         Job("invoices.overdue", 3600, "default", "Tell of invoices whose due date has passed.", _tell_overdue),
         Job("subscriptions.renew", 300, "files", "Renew subscriptions, and do what else falls due for them.", _renew),
         Job("collection.work", 15, "money", "Make the attempts to collect that are due.", _collect),

@@ -20,3 +20,14 @@ def plug_in() -> None:
 
     feed.plug_in()
     gates.plug_in()
+
+    from fraud.cases import consuming as alerts
+    from fraud.cases import deciding
+    from fraud.cases import policy as case_policy
+    from fraud.decisions.allowing import before_allowing
+    from fraud.exposure import policy as exposure_policy
+
+    case_policy.declare()
+    exposure_policy.declare()
+    alerts.plug_in()
+    before_allowing.plug("a release above the limit is decided in its case", deciding.may_allow)

@@ -53,6 +53,11 @@ NAVIGATION: list[tuple[str, list[tuple[str, str, str, str]]]] = [
     (
         "Fraud",
         [
+            ("Cases", "cases", "admin:fraud_case_changelist", "fraud.view_case"),
+            ("Case decisions", "approval_delegation", "admin:fraud_casedecision_changelist", "fraud.view_casedecision"),
+            ("Suspicion reports", "assured_workload", "admin:fraud_suspicionreport_changelist", "fraud.view_suspicionreport"),
+            ("Exposure", "monitoring", "admin:fraud_exposuresnapshot_overview", "fraud.view_exposuresnapshot"),
+            ("Fraud policies", "tune", "admin:fraud_fraudpolicy_changelist", "fraud.view_fraudpolicy"),
             ("Decisions to review", "gavel", "admin:fraud_decisionreview_changelist", "fraud.view_decisionreview"),
             ("Decisions", "rule_folder", "admin:fraud_decision_changelist", "fraud.view_decision"),
             ("Rules", "function", "admin:fraud_ruleversion_changelist", "fraud.view_ruleversion"),

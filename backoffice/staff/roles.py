@@ -67,6 +67,14 @@ ACTS: dict[str, tuple[str, str, str]] = {
     "judge_decisions": ("fraud", "decisionreview", "Can judge decisions that wait for a person"),
     "train_models": ("fraud", "modelversion", "Can train models, refuse and retire them"),
     "approve_models": ("fraud", "modelversion", "Can put trained models live"),
+    "work_cases": ("fraud", "case", "Can work on fraud cases and decide in them"),
+    "assign_cases": ("fraud", "case", "Can assign fraud cases to others"),
+    "approve_case_decisions": ("fraud", "casedecision", "Can approve decisions of fraud cases, and take escalated ones"),
+    "write_suspicion_reports": ("fraud", "suspicionreport", "Can write reports of suspicions to the authorities"),
+    "file_suspicion_reports": ("fraud", "suspicionreport", "Can file reports of suspicions, as the second person"),
+    "open_suspicion_reports": ("fraud", "suspicionreport", "Can open the narrative and the file of reports of suspicions"),
+    "propose_fraud_policies": ("fraud", "fraudpolicy", "Can propose policies of cases, exposure and reports"),
+    "approve_fraud_policies": ("fraud", "fraudpolicy", "Can approve policies of cases, exposure and reports"),
     "change_customers": ("billing", "customer", "Can open and change customers and check their VAT numbers"),
     "finalise_invoices": ("billing", "invoice", "Can finalise and void invoices and collect them from balances"),
     "ask_write_off": ("billing", "invoice", "Can ask for an invoice to be written off, and open it again"),
@@ -221,6 +229,21 @@ ROLES["lead"] |= _acts("write_rules", "approve_rules", "change_lists", "approve_
 ROLES["risk"] |= _acts("train_models")
 ROLES["lead"] |= _acts("train_models", "approve_models")
 
+# Cases and exposure: risk and compliance work, a lead approves. Reports of suspicions: compliance and leads alone; auditors see that there are some.
+_CASES = ["case", "alert", "casejoin", "casenote", "casefile", "casedecision", "exposuresnapshot", "fraudpolicy"]
+for _role in ("risk", "lead", "auditor", "compliance"):
+    ROLES[_role] |= _views("fraud", _CASES)
+for _role in ("lead", "auditor", "compliance"):
+    ROLES[_role] |= _views("fraud", ["suspicionreport"])
+ROLES["risk"] |= _acts("work_cases", "propose_fraud_policies")
+ROLES["compliance"] |= _acts(
+    "work_cases", "approve_case_decisions", "write_suspicion_reports", "file_suspicion_reports", "open_suspicion_reports"
+)
+ROLES["compliance"] |= _acts("propose_fraud_policies")
+ROLES["lead"] |= _acts(
+    "work_cases", "assign_cases", "approve_case_decisions", "write_suspicion_reports", "file_suspicion_reports"
+)
+ROLES["lead"] |= _acts("open_suspicion_reports", "propose_fraud_policies", "approve_fraud_policies")
 
 _MONEY_IN = _views("billing", ["payment", "attempt", "cardsetup", "refund", "refundlimit"])
 ROLES["finance"] |= _MONEY_IN | _acts("charge_customers", "resolve_unknown_payment", "request_refund")

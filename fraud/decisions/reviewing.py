@@ -10,6 +10,7 @@ from backoffice.kit.outbox import tell
 from backoffice.kit.states import transition
 from backoffice.kit.transactions import composable
 from backoffice.staff import audit
+from fraud.decisions.allowing import refuse_objections
 from fraud.decisions.models import DecisionReview
 from fraud.decisions.states import REVIEW, ReviewState
 from fraud.features.models import Point
@@ -36,7 +37,7 @@ class ReasonMissing(Refusal):
 def allow_reviewed(*, review_id: int, reason: str, actor: Actor, at: datetime) -> DecisionReview:
     """Allow what a decision stopped: the same subject passes for ALLOWED_DAYS, but for an absolute block; a held payout or account is freed.
 
-    Tells `decision.reviewed`. Refuses: NotFound, ReviewIsClosed, ReasonMissing.
+    Tells `decision.reviewed`. Refuses: NotFound, ReviewIsClosed, ReasonMissing, AllowingRefused.
     """
     return _allow(review_id, at + timedelta(days=ALLOWED_DAYS), "", actor, at, reason)
 
@@ -45,7 +46,7 @@ def allow_reviewed(*, review_id: int, reason: str, actor: Actor, at: datetime) -
 def lift_reviewed(*, review_id: int, reason: str, actor: Actor, at: datetime) -> DecisionReview:
     """Free what a decision stopped because, asked again, nothing speaks against it; nothing passes for a time because of that.
 
-    Tells `decision.reviewed`. Refuses: NotFound, ReviewIsClosed, ReasonMissing.
+    Tells `decision.reviewed`. Refuses: NotFound, ReviewIsClosed, ReasonMissing, AllowingRefused.
     """
     return _allow(review_id, at, "asked_again", actor, at, reason)
 
@@ -57,6 +58,7 @@ def _allow(review_id: int, until: datetime, code: str, actor: Actor, at: datetim
         # the order of locks: the seller first, then what is his
         Seller.objects.select_for_update(no_key=True).get(pk=payout["seller_id"])
     review = _open(review_id, reason)
+    refuse_objections(review=review, actor=actor, at=at)
     review.judged_by, review.judged_at, review.allowed_until = str(actor), at, until
     review.save(update_fields=["judged_by", "judged_at", "allowed_until"])
     transition(REVIEW, review, ReviewState.ALLOWED, actor=actor, at=at, reason=reason, code=code)

@@ -1,0 +1,1 @@
+"""Exposure: what each seller could cost us, night by night, with thresholds that raise cases."""
