@@ -12,6 +12,7 @@ from payouts.compliance.deriving import disagreeing
 from payouts.compliance.models import Requirement, SellerCapabilities
 from payouts.compliance.operations import answer_requirement, keep_deadlines
 from payouts.compliance.tax_answers import TaxAnswerInvalid, check_tax_answer
+from payouts.holds.operations import mature_earnings
 from payouts.reporting.admin_seller import tax_data_missing
 from payouts.reporting.asking import ExclusionNotInRegime, ReasonMissing
 from payouts.reporting.invariants import tax_stops_were_announced
@@ -123,6 +124,7 @@ def test_form_1099_k_leaves_nobody_out_for_what_it_is():
 
 def test_a_closed_seller_is_asked_no_more_and_stands_in_no_queue():
     seller = make_reportable()
+    mature_earnings(actor=ROBOT, at=NOW)
     sell(seller, ("2026-05-01T10:00:00Z", "3000.00", "300.00"), kind="refund", order_ref="all-back")
     look(0)
     assert tax_data_missing(NOW).count() == 1
