@@ -1,7 +1,7 @@
 """Give every test session a database of its own on the real server.
 
 A session takes the first free slot, so that several may run beside each other. The database of a slot is kept for the
-next session as long as the migrations are the same and no test has flushed it.
+next session as long as the migrations are the same; a test that commits is undone by putting back what the migrations wrote.
 """
 
 import fcntl
@@ -21,7 +21,6 @@ CHECKOUT = Path(__file__).parent
 SLOT_VARIABLE = "BACKOFFICE_TEST_SLOT"
 SLOTS = 32
 _slot_lock: list[int] = []
-_flushed: list[str] = []
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -57,24 +56,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Refuse browser tests without a browser; notice tests that flush.
-
-    What migrations wrote is gone after a flush, so that database cannot serve the next session.
-    """
+    """Refuse browser tests without a browser."""
     if item.get_closest_marker("browser") and find_browser() is None:
         if os.environ.get("NO_BROWSER") == "1" and not os.environ.get("CI"):
             pytest.skip("NO_BROWSER=1: the browser tests are left out")
         pytest.fail(
             "No Chromium was found: install it (apt install chromium), or leave these out with NO_BROWSER=1.", pytrace=False
         )
-    _notice_flush(item)
-
-
-def _notice_flush(item: pytest.Item) -> None:
-    marker = item.get_closest_marker("django_db")
-    transactional = marker is not None and (marker.kwargs.get("transaction") or (marker.args and marker.args[0]))
-    if transactional or "transactional_db" in getattr(item, "fixturenames", ()):
-        _flushed.append(item.nodeid)
 
 
 @pytest.fixture(scope="session")
@@ -89,22 +77,25 @@ def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: N
 
 @pytest.fixture(scope="session")
 def django_db_createdb(request: pytest.FixtureRequest, django_db_modify_db_settings: None) -> bool:
-    """Make the database anew when asked to, or when the one at hand was made by other migrations or has been flushed."""
+    """Make the database anew when asked to, or when the one at hand was made by other migrations."""
     return bool(request.config.getvalue("create_db")) or _comment() != _migrations_digest()
 
 
 @pytest.fixture(scope="session")
 def django_db_setup(django_db_setup: None, request: pytest.FixtureRequest, django_db_blocker: Any) -> Iterator[None]:
-    """Mark the database with the migrations that made it, and unmark it once a test has flushed it."""
+    """Remember what the migrations wrote, and mark the database with them; from here on a flush puts that back."""
+    from django.test import TransactionTestCase
+
+    from tests.factories import kept
+
+    made_anew = _comment() != _migrations_digest()
     with django_db_blocker.unblock():
         _keep_autovacuum_out()
-    if not request.config.getvalue("reuse_db"):
-        yield
-        return
+        if made_anew:
+            kept.keep()
     _comment(write=_migrations_digest())
+    TransactionTestCase._fixture_teardown = lambda self: kept.put_back()
     yield
-    if _flushed:
-        _comment(write="flushed")
 
 
 def _keep_autovacuum_out() -> None:
@@ -140,6 +131,7 @@ def _comment(write: str | None = None) -> str:
 
 def _migrations_digest() -> str:
     digest = hashlib.sha256()
+    digest.update((CHECKOUT / "tests/factories/kept.py").read_bytes())
     # the wings only: a data folder in the checkout changes while it is walked
     for pattern in ("*/migrations/*.py", "backoffice/*/*.sql", "payouts/*/*.sql", "billing/*/*.sql", "fraud/*/*.sql"):
         for path in sorted(CHECKOUT.glob(pattern)):
