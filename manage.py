@@ -16,6 +16,7 @@ def main() -> int:
     command = sys.argv[1] if len(sys.argv) > 1 else "help"
     try:
         import django.core.management as management
+        from django.core.exceptions import ImproperlyConfigured
 
         from backoffice.runtime import ServiceProblem, ensure_services
         from backoffice.runtime.claim import claim_from
@@ -27,7 +28,7 @@ def main() -> int:
                 claim_from(sys.argv[2:])
             ensure_services(need_broker=command not in WITHOUT_BROKER)
         management.execute_from_command_line(sys.argv)
-    except ServiceProblem as problem:
+    except (ServiceProblem, ImproperlyConfigured) as problem:
         return refuse(str(problem))
     except KeyboardInterrupt:
         return 130

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import environ
+from django.core.exceptions import ImproperlyConfigured
 
 env = environ.Env()
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -218,7 +219,13 @@ MEDIA_ROOT = DATA_DIR / "media"
 SERVESTATIC_USE_FINDERS = True
 SERVESTATIC_AUTOREFRESH = DEBUG
 DOCUMENT_STORAGE = env("DOCUMENT_STORAGE", default="")
-DOCUMENT_STORAGE_OPTIONS = env.json("DOCUMENT_STORAGE_OPTIONS", default={})
+try:
+    DOCUMENT_STORAGE_OPTIONS = env.json("DOCUMENT_STORAGE_OPTIONS", default={})
+except ValueError as problem:
+    # never what stands in it: there may be a secret key
+    raise ImproperlyConfigured(f"DOCUMENT_STORAGE_OPTIONS is not JSON ({problem}).") from None
+if not isinstance(DOCUMENT_STORAGE_OPTIONS, dict):
+    raise ImproperlyConfigured('DOCUMENT_STORAGE_OPTIONS is no JSON object, such as {"bucket_name": "papers"}.')
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},

@@ -15,11 +15,14 @@ from unfold.contrib.filters.admin import ChoicesDropdownFilter
 
 from backoffice.kit import clock
 from backoffice.kit.admin import Button, OperatorAdmin, Panel, display, fields, link_column, plug, queue, state_column
+from backoffice.kit.approvals import Approval, ApprovalState
 from payouts.compliance import content, operations, panels, seller_buttons
 from payouts.compliance.buttons import REVIEW, agree, disagree, next_in_queue
 from payouts.compliance.deciding import WAIVE
 from payouts.compliance.models import Requirement
+from payouts.compliance.operations import REACTIVATE, REJECT
 from payouts.compliance.queries import waiting_for_review
+from payouts.compliance.rating import OVERRIDE
 from payouts.compliance.rows import MET, OPEN
 from payouts.compliance.states import REQUIREMENT, RequirementState
 from payouts.sellers.models import Seller
@@ -35,6 +38,11 @@ def requirements_to_decide(at: datetime) -> QuerySet[Requirement]:
 
 def requirements_overdue(at: datetime) -> QuerySet[Requirement]:
     return Requirement.objects.filter(state=RequirementState.PAST_DUE)
+
+
+def asked_of_a_second_person(at: datetime) -> QuerySet[Approval]:
+    """Return what reviewers asked a second person for, and nobody has decided."""
+    return Approval.objects.filter(action__in=[WAIVE, REJECT, REACTIVATE, OVERRIDE], state=ApprovalState.REQUESTED)
 
 
 queue(
@@ -63,6 +71,15 @@ queue(
     age_field="deadline_at",
     help_text="These sellers are not paid: call them, or have it waived by two people.",
     order=62,
+)
+queue(
+    name="review_approvals",
+    title="Reviewers' requests to approve",
+    model=Approval,
+    rows=asked_of_a_second_person,
+    age_field="requested_at",
+    help_text="Waivers, rejections, reactivations and risk levels that a colleague asked for: another person says yes or no on the page they are about.",
+    order=33,
 )
 
 

@@ -56,7 +56,11 @@ def erase_personal_data(*, seller_id: int, actor: Actor, at: datetime, reason: s
 def _erase(seller: Seller, at: datetime) -> dict[str, int]:
     sealed = {"name": "", "birth_on": "", "address": "", "phone": ""}
     indexes = {"name_index": "", "address_index": "", "phone_index": ""}
-    DocumentBytes.objects.filter(document__seller=seller).delete()
+    waiting = DocumentBytes.objects.filter(document__seller=seller).select_related("document").defer("sealed")
+    for one in waiting:
+        # a worker that died while it moved the bytes out may have left a file that no row names
+        Document.objects.filter(pk=one.pk, storage_name="").update(storage_name=vault.name_of(one.document))
+    waiting.delete()
     DocumentPreview.objects.filter(document__seller=seller).delete()
     return {
         "persons": Person.objects.filter(seller=seller, erased_at__isnull=True).update(**sealed, **indexes, erased_at=at),

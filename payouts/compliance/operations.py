@@ -17,7 +17,7 @@ from payouts.compliance.documents import open_document, preview_document, refuse
 from payouts.compliance.erasing import delete_erased_files, erase_personal_data
 from payouts.compliance.opening import open_missing_files, vouch_for_sellers
 from payouts.compliance.persons import add_person, declare_ownership, remove_person
-from payouts.compliance.rating import approve_override, ask_override, rate_sellers
+from payouts.compliance.rating import approve_override, ask_override, rate_sellers, refuse_override
 from payouts.compliance.settling import settle_file
 from payouts.compliance.tax import TaxItem, ask_tax_data, set_tax_deadline
 from payouts.compliance.vault import move_out
@@ -50,6 +50,7 @@ __all__ = [
     "rate_sellers",
     "refuse_decision",
     "refuse_document",
+    "refuse_override",
     "refuse_requirement",
     "refuse_waiver",
     "remove_person",

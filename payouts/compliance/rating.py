@@ -201,5 +201,15 @@ def approve_override(*, seller_id: int, actor: Actor, at: datetime, reason: str 
     return _keep(seller, card.level(shown["level"]), points, card.version, old, actor, at, shown["reason"], until)
 
 
+@composable
+def refuse_override(*, seller_id: int, actor: Actor, at: datetime, reason: str) -> Approval:
+    """Refuse a risk level that was asked for, or take the asking back. Refuses: NotFound, ReasonMissing, ApprovalMissing, ApprovalNotOpen."""
+    seller = lock_seller(seller_id)
+    if not reason.strip():
+        raise ReasonMissing()
+    audit.record(actor, f"{OVERRIDE}.refuse", seller.public_id, at, reason=reason)
+    return approvals.refuse(action=OVERRIDE, subject=seller.public_id, checker=actor, at=at, reason=reason)
+
+
 def _hash(shown: dict[str, Any]) -> str:
     return hashlib.sha256(repr(sorted(shown.items())).encode()).hexdigest()

@@ -185,6 +185,16 @@ SELLER_BUTTONS = (
         done=lambda row, rating: f"The risk is now: {rating.level}.",
         order=76,
     ),
+    disagree(
+        OVERRIDE,
+        "refuse_override",
+        "Leave the risk level",
+        operations.refuse_override,
+        arguments=_about,
+        effect=_effect,
+        done="Refused; the risk level stays as it was.",
+        order=77,
+    ),
     *_decision(
         REJECT, "rejection", "reject this seller", _OPEN, "Nothing is paid to a rejected seller. Their money stays theirs."
     ),

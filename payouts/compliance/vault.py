@@ -96,10 +96,15 @@ def move_out(*, at: datetime, limit: int = 200) -> int:
         if waiting is None:
             continue  # another worker was faster
         sealed = bytes(waiting.sealed)
-        written = _write(f"{waiting.document.public_id[-2:]}/{waiting.document.public_id}.sealed", sealed)
+        written = _write(name_of(waiting.document), sealed)
         failpoint("document_stored")
         count += _note(waiting.document, written, _picture_of(waiting.document, sealed))
     return count
+
+
+def name_of(document: Document) -> str:
+    """Return the name a document's file is first written under."""
+    return f"{document.public_id[-2:]}/{document.public_id}.sealed"
 
 
 def _write(name: str, sealed: bytes) -> list[str]:

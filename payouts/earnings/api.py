@@ -146,6 +146,7 @@ BATCH_EXAMPLE = {
 REFUSALS = [
     "unknown_seller:422:There is no seller 'nobody'.",
     "seller_closed:422:The seller 'shop-9' is closed.",
+    "seller_may_not_accrue:422:The seller 'shop-9' may not earn now: a requirement is overdue. Try the line again when it may.",
     "missing_field:422:Missing: order_ref (a refund belongs to a sale).",
     "field_too_long:422:external_id, seller and order_ref have 120 characters at most.",
     "bad_character:422:external_id, seller or order_ref holds a character that cannot be printed.",

@@ -28,15 +28,17 @@ from backoffice.kit.admin import (
 from payouts.reporting import asking, operations
 from payouts.reporting.models import TaxFile, TaxReportLine
 from payouts.reporting.panels import reported
+from payouts.reporting.rules import all_rules
 from payouts.reporting.states import TAX_FILE, WAITING, Exclusion
 from payouts.sellers.models import Seller
+from payouts.sellers.states import SellerStatus
 
 EXCLUDE = "payouts.exclude_from_tax_report"
 
 
 def tax_data_missing(at: datetime) -> QuerySet[TaxFile]:
-    """Return the sellers who were asked for tax data and have not given all of it."""
-    return TaxFile.objects.filter(state__in=WAITING)
+    """Return the sellers who were asked for tax data and have not given all of it; nobody is paid any more whose account is closed."""
+    return TaxFile.objects.filter(state__in=WAITING).exclude(seller__status=SellerStatus.CLOSED)
 
 
 queue(
@@ -66,13 +68,14 @@ def _rows_table(seller_id: int) -> Table:
     )
 
 
-def _exclusion_button(seller_id: Any) -> Button:
+def _exclusion_button(seller_of: Any) -> Button:
     return Button(
         name="set_tax_exclusion",
         label="Leave out of tax reports",
         verb=operations.set_tax_exclusion,
         permission=EXCLUDE,
-        arguments=lambda row, asked: {"seller_id": seller_id(row), **asked},
+        when=lambda row: seller_of(row).country in all_rules()["dac7"].countries,
+        arguments=lambda row, asked: {"seller_id": seller_of(row).pk, **asked},
         fields=lambda row: {
             "exclusion": fields.choice("The seller is", [(v, n) for v, n in Exclusion.choices if v], required=False),
             "reason": fields.reason(),
@@ -99,7 +102,7 @@ class TaxFileAdmin(OperatorAdmin):
             "rows", "Asked for", lambda row, look: _rows_table(row.seller_id), permission="payouts.view_requirement", lazy=False
         ),
     )
-    buttons = (_exclusion_button(lambda row: row.seller_id),)
+    buttons = (_exclusion_button(lambda row: row.seller),)
     seller_shown = link_column("Seller", "seller", lambda seller: seller.legal_name)
     regime_shown = choice_column("Regime", "regime")
     state_shown = state_column("State", "state")
@@ -162,5 +165,5 @@ def _of_seller(seller: Seller, look: Look) -> Table:
 plug(
     Seller,
     Panel("tax", "Tax reports", _of_seller, permission="payouts.view_taxreportline", order=90),
-    _exclusion_button(lambda row: row.pk),
+    _exclusion_button(lambda row: row),
 )

@@ -12,7 +12,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from backoffice.kit.actors import Actor
-from backoffice.kit.errors import InputError
+from backoffice.kit.errors import InputError, Refusal
 from backoffice.kit.outbox import Event, tell
 from backoffice.kit.states import born, transition
 from backoffice.kit.transactions import composable, durable
@@ -37,6 +37,11 @@ _NOBODY = {"asked": 0, "reminded": 0, "reminded_again": 0, "withheld": 0, "compl
 class ReasonMissing(InputError):
     code = "reason_missing"
     sentence = "Give a reason: it is kept with the seller's tax data."
+
+
+class ExclusionNotInRegime(Refusal):
+    code = "exclusion_not_in_regime"
+    sentence = "The rules of {regime} leave no seller out for what it is; it is reported like everybody."
 
 
 @durable
@@ -175,7 +180,8 @@ def _tell_request(file: TaxFile, seller: Seller, reminder: int, at: datetime) ->
 def set_tax_exclusion(*, seller_id: int, exclusion: str, reason: str, actor: Actor, at: datetime) -> TaxFile:
     """Say that the law leaves a seller out of DAC7 (a governmental or listed entity), or that it no longer does ('').
 
-    What the seller was asked for is asked no longer; a seller who is no longer left out is asked by the next look. Refuses: NotFound, ReasonMissing.
+    What the seller was asked for is asked no longer; a seller who is no longer left out is asked by the next look. Refuses: NotFound,
+    ReasonMissing, ExclusionNotInRegime.
     """
     seller = lock_seller(seller_id)
     if not reason.strip():
@@ -183,6 +189,8 @@ def set_tax_exclusion(*, seller_id: int, exclusion: str, reason: str, actor: Act
     if exclusion not in Exclusion.values:
         raise InputError(detail=f"An exclusion is one of {', '.join(value for value in Exclusion.values if value)}, or empty.")
     rules = next((one for one in all_rules().values() if seller.country in one.countries), all_rules()["dac7"])
+    if exclusion and exclusion not in rules.exclusions:
+        raise ExclusionNotInRegime(regime=rules.title)
     file = TaxFile.objects.select_for_update().filter(seller=seller).first()
     if file is None:
         file = TaxFile.objects.create(seller=seller, regime=rules.regime, state=TaxFileState.COMPLETE, created_at=at)

@@ -22,6 +22,7 @@ SELLER_CODES = ["seller.pending", "seller.available", "seller.reserved", "seller
 # A line may be dated a day ahead of its recording, never more (earnings.lines.FUTURE_TOLERANCE).
 _AHEAD = timedelta(days=2)
 MONTHS = 12
+FIGURES = ("activities", "consideration", "fees", "taxes", "gross")
 
 
 def _months() -> list[int]:
@@ -42,7 +43,7 @@ class Figures:
 
     @property
     def is_empty(self) -> bool:
-        return not any((*self.activities, *self.consideration, *self.fees, *self.taxes, *self.gross))
+        return not any(any(getattr(self, name)) for name in FIGURES)
 
 
 def quarters(months: Sequence[int]) -> list[int]:
@@ -146,6 +147,5 @@ def totals_of(
 
 
 def _sums(rows: Sequence[Figures], currency: str) -> dict[str, int]:
-    names = ("activities", "consideration", "fees", "taxes", "gross")
-    sums = {name: sum(sum(getattr(one, name)) for one in rows if one.currency == currency) for name in names}
+    sums = {name: sum(sum(getattr(one, name)) for one in rows if one.currency == currency) for name in FIGURES}
     return {name if name == "activities" else f"{name}_minor": amount for name, amount in sums.items()}

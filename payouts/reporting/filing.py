@@ -17,13 +17,14 @@ from backoffice.kit.states import transition
 from backoffice.kit.transactions import composable
 from backoffice.staff import audit
 from payouts.reporting import dpi, forms
-from payouts.reporting.figures import ledger_of
+from payouts.reporting.figures import FIGURES, Figures, figures_of
 from payouts.reporting.identity import BLOCKING
 from payouts.reporting.models import TaxReport, TaxReportFile, TaxReportLine
 from payouts.reporting.preparing import changed_lines
 from payouts.reporting.rules import rules_of
 from payouts.reporting.states import REPORT, LineCode, Regime, ReportKind, ReportState
 from payouts.reporting.vault import keep_file
+from payouts.sellers.models import Seller
 
 FILE = "tax_report.file"
 
@@ -86,6 +87,7 @@ def freeze_report(*, report_id: int, actor: Actor, at: datetime, leave_out_reaso
         raise ReportNotPrepared(state=report.get_state_display())
     _check_operator(report)
     _check_totals(report)
+    _check_ledger(report)
     _leave_out(report, leave_out_reason.strip())
     files = _write_files(report, at)
     report.content_hash = hashlib.sha256("".join(sorted(one.sha256 for one in files)).encode()).hexdigest()
@@ -154,11 +156,20 @@ def _check_totals(report: TaxReport) -> None:
     wrong = [currency for currency, sums in report.totals.items() if sums["difference_minor"]]
     if wrong:
         raise TotalsDisagree(currencies=", ".join(wrong))
-    now = ledger_of(report.year, report.zone, list(rules_of(report.regime).countries))
-    for currency in set(now) | set(report.totals):
-        kept, fresh = report.totals.get(currency), now.get(currency)
-        if kept is None or fresh is None or kept["ledger_consideration_minor"] != fresh["own_minor"]:
+
+
+def _check_ledger(report: TaxReport) -> None:
+    """Count the year again, line by line: what one seller gained and another lost since would leave every total as it was."""
+    fresh = figures_of(report.year, report.zone)
+    sellers = Seller.objects.filter(pk__in={key[0] for key in fresh}, country__in=rules_of(report.regime).countries)
+    own = set(sellers.values_list("pk", flat=True))
+    now = {key: one for key, one in fresh.items() if key[0] in own}
+    for line in TaxReportLine.objects.filter(report=report).defer("identity").iterator():
+        one = now.pop((line.seller_id, line.currency), Figures(line.seller_id, line.currency))
+        if any(getattr(line, name) != getattr(one, name) for name in FIGURES):
             raise LedgerMovedOn()
+    if now:
+        raise LedgerMovedOn()
 
 
 def _leave_out(report: TaxReport, reason: str) -> None:

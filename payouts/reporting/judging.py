@@ -10,7 +10,8 @@ from payouts.reporting.states import LineCode
 
 
 def codes_of(figures: Iterable[Figures], rules: Rules, year: int, exclusions: Mapping[int, str]) -> dict[tuple[int, str], str]:
-    """Return {(seller id, currency): why its line is not reported}; '' is reported. Thresholds count a seller's currencies together.
+    """Return {(seller id, currency): why its line is not reported}; '' is reported. Thresholds count a seller's currencies together;
+    `exclusions` are what sellers are, and count only where the regime leaves such sellers out.
 
     Refuses: NoThresholdForYear.
     """
@@ -25,7 +26,8 @@ def codes_of(figures: Iterable[Figures], rules: Rules, year: int, exclusions: Ma
         counted = [one for one in rows if not rules.currencies or one.currency in rules.currencies]
         below = threshold.leaves_out(sum(sum(one.activities) for one in counted), amounts)
         for one in rows:
-            found[seller_id, one.currency] = _code(one, rules, below, exclusions.get(seller_id, ""))
+            excluded = exclusions.get(seller_id, "")
+            found[seller_id, one.currency] = _code(one, rules, below, excluded if excluded in rules.exclusions else "")
     return found
 
 

@@ -16,7 +16,7 @@ from backoffice.kit.errors import InputError, Refusal
 from backoffice.kit.money import exponent_of
 from payouts.compliance.numbers import KINDS
 from payouts.compliance.tax import TaxItem
-from payouts.reporting.states import Regime
+from payouts.reporting.states import Exclusion, Regime
 from payouts.sellers.countries import COUNTRIES
 from payouts.sellers.models import EntityType
 
@@ -100,6 +100,7 @@ class Rules:
     source: str
     currencies: tuple[str, ...]
     own_zone: str
+    exclusions: tuple[str, ...]
     countries: Mapping[str, Country]
     thresholds: tuple[Threshold, ...]
     items: tuple[Item, ...]
@@ -154,7 +155,11 @@ def load(folder: Path) -> dict[str, Rules]:
 
 
 def _read(raw: dict[str, Any]) -> Rules:
-    _only(raw, set("version regime title source currencies zone exclusion threshold country reminders item".split()), "the file")
+    _only(
+        raw,
+        set("version regime title source currencies zone exclusions exclusion threshold country reminders item".split()),
+        "the file",
+    )
     countries = {one["code"]: _country(one) for one in raw["country"]}
     if unknown := set(countries) - COUNTRIES:
         raise RulesWrong(f"{sorted(unknown)} are no countries")
@@ -166,9 +171,12 @@ def _read(raw: dict[str, Any]) -> Rules:
         exponent_of(one)
     if raw["zone"]:
         ZoneInfo(raw["zone"])
+    if unknown := set(raw["exclusions"]) - set(Exclusion.values):
+        raise RulesWrong(f"{sorted(unknown)} are no exclusions")
     return Rules(
         regime=raw["regime"], title=raw["title"], version=raw["version"], source=raw["source"], currencies=tuple(raw["currencies"]),
-        own_zone=raw["zone"], countries=countries, thresholds=tuple(_thresholds(raw)), items=tuple(_item(one) for one in raw["item"]),
+        own_zone=raw["zone"], exclusions=tuple(raw["exclusions"]), countries=countries, thresholds=tuple(_thresholds(raw)),
+        items=tuple(_item(one) for one in raw["item"]),
         first_days=times["first_days"], second_days=times["second_days"], stop_days=times["stop_days"], stop_source=times["source"],
     )  # fmt: skip
 

@@ -37,6 +37,7 @@ from fraud.screening.operations import clear_hit, work
 from payouts.earnings.models import Earning
 from payouts.ledger.operations import Draft, post
 from payouts.ledger.templates import Leg, platform, seller
+from payouts.reporting.operations import keep_tax_data
 from tests.factories import screening
 from tests.factories.billing import AT as BILLED_AT
 from tests.factories.billing import make_customer, make_invoice
@@ -46,6 +47,7 @@ from tests.factories.notices import bring_events, make_dispute
 from tests.factories.subscriptions import claims_in_place, make_price, subscribe
 from tests.factories.subscriptions import make_customer as subscriber
 from tests.factories.receiver import happen, make_endpoint
+from tests.factories.reporting import file_everything
 
 pytestmark = pytest.mark.django_db
 
@@ -539,6 +541,38 @@ def an_erased_party_can_still_be_compared(_: Books) -> None:
 def entries_vanish_from_a_list(_: Books) -> None:
     screened()
     spoil("DELETE FROM fraud_listentry WHERE source_id = 'd4'", tables="fraud_listentry")
+
+
+# --- tax reports
+
+
+@corrupts("tax_reports_reconcile")
+def a_line_of_a_filed_report_grows_by_a_cent(_: Books) -> None:
+    file_everything(2026, AT)
+    spoil("UPDATE payouts_taxreportline SET consideration[2] = consideration[2] + 1", tables="payouts_taxreportline")
+
+
+@corrupts("tax_files_intact")
+def a_filed_file_is_exchanged(_: Books) -> None:
+    file_everything(2026, AT)
+    spoil(
+        "UPDATE payouts_taxreportfile SET sealed = sealed || 'x'::bytea WHERE name LIKE '%.xml'", tables="payouts_taxreportfile"
+    )
+
+
+@corrupts("tax_reports_filed_by_two")
+def who_froze_a_report_has_filed_it(_: Books) -> None:
+    file_everything(2026, AT)
+    spoil("UPDATE payouts_taxreport SET filed_by = frozen_by", tables="payouts_taxreport")
+
+
+@corrupts("tax_stops_were_announced")
+def payouts_are_to_stop_a_day_early(_: Books) -> None:
+    keep_tax_data(actor=ROBOT, at=AT)
+    spoil(
+        """UPDATE payouts_taxfile SET reminded_at = asked_at + interval '20 days', reminded_again_at = asked_at + interval '40 days',
+                  stops_at = asked_at + interval '59 days'"""
+    )
 
 
 # --- disputes and inbound events

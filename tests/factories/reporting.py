@@ -5,10 +5,14 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
+from django.test import override_settings
+
 from backoffice.kit.actors import staff, system
 from payouts.compliance.models import Requirement
 from payouts.compliance.operations import answer_requirement, ask_tax_data
 from payouts.reporting.identity import items_of
+from payouts.reporting.models import TaxReport
+from payouts.reporting.operations import file_report, freeze_report, prepare_report
 from payouts.reporting.rules import all_rules
 from payouts.sellers.models import Seller
 from tests.factories.earnings import make_line, record
@@ -23,6 +27,13 @@ ANSWERS = {
     "tax_address": "5 quai Perrache, 69002 Lyon",
     "tax_registration": "LYON123456",
 }
+
+
+OPERATOR = {
+    "PLATFORM_NAME": "Marketplace SAS", "PLATFORM_COUNTRY": "FR", "PLATFORM_TIN": "732829320", "PLATFORM_VAT": "FR44732829320",
+    "PLATFORM_ADDRESS": "1 rue de la Paix, 75002 Paris", "PLATFORM_DAC7_ID": "FRDAC70001", "PLATFORM_EIN": "12-3456789",
+    "PLATFORM_PHONE": "+1 212 555 0100",
+}  # fmt: skip
 
 
 def sell(seller: Seller, *sales: tuple[str, str, str], kind: str = "sale", at: datetime = NOW, **over: Any) -> None:
@@ -52,3 +63,11 @@ def give_tax_data(seller: Seller, *names: str, at: datetime = NOW, **answers: st
         row = Requirement.objects.get(seller=seller, code=item.code)
         value = answers.get(item.code, ANSWERS[item.code])
         answer_requirement(requirement_id=row.pk, value=value, actor=system("the-seller"), at=at)
+
+
+def file_everything(year: int, at: datetime) -> TaxReport:
+    """Return the filed DAC7 report of a year: prepared, frozen by one and filed by another; who lacks data is left out."""
+    with override_settings(**OPERATOR):
+        report = prepare_report(regime="dac7", year=year, actor=MAKER, at=at)
+        freeze_report(report_id=report.pk, actor=MAKER, at=at, leave_out_reason="asked three times")
+        return file_report(report_id=report.pk, filing_ref="DGFIP-1", actor=CHECKER, at=at)

@@ -1,4 +1,7 @@
-"""A French company with two owners comes by API, is paid, loses its right to be paid when a paper expires, and gets it back."""
+"""A French company with two owners comes by API, an owner's name is cleared by two people against the list of the UN, it is paid, loses its right
+
+to be paid when a paper expires, and gets it back.
+"""
 
 from __future__ import annotations
 
@@ -9,15 +12,17 @@ from pathlib import Path
 import pytest
 
 from backoffice.kit import clock
+from backoffice.kit.approvals import ApproverIsMaker
 from backoffice.kit.invariants import check_books
-from backoffice.kit.outbox import relay, tell
+from backoffice.kit.outbox import relay
+from fraud.screening.models import Hit
+from fraud.screening.operations import approve_clearance, clear_hit, load_list
 from payouts.compliance.models import Document, Person, Requirement
 from payouts.compliance.operations import accept_requirement, keep_deadlines, refuse_document, validate_document
-from payouts.compliance.sockets import screening
 from payouts.dispatch.operations import settle
 from payouts.runs.queries import eligibility
 from payouts.sellers.models import Seller
-from tests.factories.compliance import FR_VAT, REVIEWER, SIREN, ListedNames, make_image, make_pdf
+from tests.factories.compliance import FR_VAT, REVIEWER, SECOND, SIREN, make_image, make_pdf
 from tests.factories.dispatch import BANK, orders_of, rails_in, submit
 from tests.factories.partners import ApiClient, make_client
 from tests.factories.runs import give_money, make_approved_run
@@ -29,13 +34,14 @@ ANSWERS = {
 }  # fmt: skip
 
 
-@pytest.fixture
-def lists():
-    names = ListedNames()
-    before = (screening.standing_of, screening.screen_now, screening.hits_of)
-    screening.plug(standing=names.standing, screen=names.screen)
-    yield names
-    screening.standing_of, screening.screen_now, screening.hits_of = before
+# A list as the Security Council publishes it; whom it names is invented.
+UN_LIST = """<?xml version="1.0" encoding="UTF-8"?>
+<CONSOLIDATED_LIST dateGenerated="2026-01-02T00:00:00Z"><INDIVIDUALS><INDIVIDUAL>
+  <DATAID>990001</DATAID><FIRST_NAME>BEN</FIRST_NAME><SECOND_NAME>DURAND</SECOND_NAME><UN_LIST_TYPE>Test</UN_LIST_TYPE>
+  <REFERENCE_NUMBER>TEi.001</REFERENCE_NUMBER><NATIONALITY><VALUE>France</VALUE></NATIONALITY>
+  <INDIVIDUAL_DATE_OF_BIRTH><TYPE_OF_DATE>EXACT</TYPE_OF_DATE><DATE>1980-05-17</DATE></INDIVIDUAL_DATE_OF_BIRTH>
+</INDIVIDUAL></INDIVIDUALS><ENTITIES/></CONSOLIDATED_LIST>
+"""
 
 
 def due(client: ApiClient, seller: str) -> dict[str, list[dict]]:
@@ -60,7 +66,7 @@ def validate_all(seller: Seller, at, years: int = 3) -> None:
         validate_document(document_id=paper.pk, actor=REVIEWER, at=at, expires_on=(at + timedelta(days=365 * years)).date())
 
 
-def onboard(client: ApiClient, lists: ListedNames) -> str:
+def onboard(client: ApiClient) -> str:
     """Do by API what the API asks for, until nothing is the seller's turn any more."""
     body = {"external_id": "refurb-lyon", "legal_name": "Refurb Lyon SAS", "entity_type": "company", "country": "FR", "currency": "EUR",
             "schedule": "daily"}  # fmt: skip
@@ -85,11 +91,12 @@ def onboard(client: ApiClient, lists: ListedNames) -> str:
     return seller
 
 
-def test_a_company_with_two_owners_is_onboarded_paid_paused_and_resumed(tmp_path: Path, lists: ListedNames):
+def test_a_company_with_two_owners_is_onboarded_paid_paused_and_resumed(tmp_path: Path):
     make_tier("new")
     client = make_client()
-    lists.listed.add("Ben Durand")
-    public_id = onboard(client, lists)
+    (tmp_path / "un.xml").write_text(UN_LIST)
+    load_list(path=tmp_path / "un.xml", list_format="un-xml", name="un", actor=REVIEWER, at=clock.now())
+    public_id = onboard(client)
     at = clock.now()  # behind the verbs of the API, which read the clock
     seller = Seller.objects.get(public_id=public_id)
     give_money(seller, 25_000, at=at)
@@ -121,15 +128,20 @@ def test_a_company_with_two_owners_is_onboarded_paid_paused_and_resumed(tmp_path
     for row in Requirement.objects.filter(seller=seller, state="pending_verification", by_person=True):
         accept_requirement(requirement_id=row.pk, actor=REVIEWER, at=at, reason="as in the register")
 
-    # one owner's name stands on a list: nobody is paid until that is cleared
-    while relay(at=at):
-        pass
+    # one owner's name and birthday stand on a list: nobody is paid until two people have said that it is somebody else
+    tell_everybody(at)
     assert code(client, public_id) == "requirements_pending"
-    ben = Person.objects.get(seller=seller, pk__in=[one.pk for one in Person.objects.all() if one.name == "Ben Durand"])
-    lists.seen[ben.public_id] = "clean"
-    tell("screening.changed", subject=ben.public_id, payload={"subject": ben.public_id}, at=at)
-    while relay(at=at):
-        pass
+    hit = Hit.objects.select_related("party").get()
+    assert hit.strong and hit.list_name == "un"
+    assert Person.objects.get(public_id=hit.party.subject).name == "Ben Durand"
+    reason = "Born in Lyon by his passport; the listed man has another passport and another mother."
+    clear_hit(hit_id=hit.pk, reason=reason, actor=REVIEWER, at=at)
+    with pytest.raises(ApproverIsMaker):
+        approve_clearance(hit_id=hit.pk, actor=REVIEWER, at=at)
+    tell_everybody(at)
+    assert code(client, public_id) == "requirements_pending"
+    approve_clearance(hit_id=hit.pk, actor=SECOND, at=at)
+    tell_everybody(at)
     seller.refresh_from_db()
     assert seller.status == "active" and code(client, public_id) is None
 
@@ -139,6 +151,11 @@ def test_a_company_with_two_owners_is_onboarded_paid_paused_and_resumed(tmp_path
 
     a_year_later_a_paper_expires(client, seller, at)
     assert not [verdict.name for verdict in check_books() if not verdict.ok]
+
+
+def tell_everybody(at) -> None:
+    while relay(at=at):
+        pass
 
 
 def pay(at, folder: Path) -> None:

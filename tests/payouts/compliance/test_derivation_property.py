@@ -12,22 +12,30 @@ from backoffice.kit.errors import Refusal
 from payouts.compliance import operations
 from payouts.compliance.deriving import disagreeing
 from payouts.compliance.models import Document, Requirement, SellerCapabilities
-from payouts.compliance.states import Capability
+from payouts.compliance.operations import TaxItem
+from payouts.compliance.states import TAX_CATALOGUE, Capability
 from payouts.sellers.models import Seller
 from tests.factories.compliance import AT, FR_VAT, REVIEWER, SECOND, SELLER, SIREN, make_newcomer, name_person, upload
 
 pytestmark = pytest.mark.django_db
-VALUES = {"registration_number": SIREN, "vat_number": FR_VAT}
+VALUES = {
+    "registration_number": SIREN, "vat_number": FR_VAT, "tax_identification": SIREN, "tax_address": "5 quai Perrache, 69002 Lyon",
+}  # fmt: skip
+TAX_ITEMS = [
+    TaxItem(code=f"tax_{name}", title=name, text=f"Give {name}.", why="Reported.", source="A law", evidence=evidence)
+    for name, evidence in (("identification", "number:any"), ("address", "tax:address"), ("registration", "number:any"))
+]
 
 
 def derived(seller, capability):
-    """The rule in plain words: asked nothing is not assessed; overdue, then due, then pending, of gating rows; else on."""
+    """The rule in plain words: asked nothing is not assessed; overdue, then tax data overdue, then due, then pending, of gating rows; else on."""
     asked = [row for row in Requirement.objects.filter(seller=seller) if row.state != "withdrawn"]
     guards = [row for row in asked if capability in row.capabilities]
     if not asked:
         return "not_assessed"
-    if any(row.state == "past_due" for row in guards):
-        return "requirements_past_due"
+    overdue = {row.catalogue == TAX_CATALOGUE for row in guards if row.state == "past_due"}
+    if overdue:
+        return "requirements_past_due" if False in overdue else "tax_data_missing"
     if any(row.gating and row.state == "currently_due" for row in guards):
         return "requirements_due"
     if any(row.gating and row.state == "pending_verification" for row in guards):
@@ -54,6 +62,8 @@ def act(seller, name, number, at):
         "person": lambda: name_person(seller, f"Person {number}", ("owner", "director", "representative")[number % 3], at=at),
         "volume": lambda: operations.settle_file(seller_id=seller.pk, actor=SELLER, at=at, volume=(number * 40, number * 10**6)),
         "review": lambda: operations.start_review(seller_id=seller.pk, actor=REVIEWER, at=at, reason="look", stop_payouts=number % 2 == 0),
+        "tax": lambda: operations.ask_tax_data(wanted={seller.pk: TAX_ITEMS[: number % 4]}, actor=SELLER, at=at),
+        "tax_deadline": lambda: operations.set_tax_deadline(deadlines={seller.pk: at + timedelta(days=number)}, actor=SELLER, at=at),
         "deadlines": lambda: operations.keep_deadlines(actor=SELLER, at=at),
     }  # fmt: skip
     try:
@@ -77,6 +87,8 @@ ACTS = [
     "volume",
     "review",
     "deadlines",
+    "tax",
+    "tax_deadline",
 ]
 
 

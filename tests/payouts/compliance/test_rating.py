@@ -9,13 +9,15 @@ from datetime import timedelta
 import pytest
 from django.core.management import call_command
 
-from backoffice.kit.approvals import ApproverIsMaker
+from backoffice.kit.approvals import ApprovalMissing, ApprovalNotOpen, ApproverIsMaker
 from backoffice.kit.outbox import relay
+from payouts.compliance.admin import asked_of_a_second_person
 from payouts.compliance.models import RiskRating
-from payouts.compliance.operations import approve_override, ask_override, rate_sellers
+from payouts.compliance.operations import approve_override, ask_override, rate_sellers, refuse_override
 from payouts.compliance.rating import OverrideInvalid
 from payouts.compliance.scorecard import FILE, RiskFacts, ScorecardWrong, read, scorecard
 from payouts.holds.models import ReservePlan
+from payouts.sellers.operations import ReasonMissing
 from tests.factories.compliance import AT, REVIEWER, SECOND, SELLER, make_newcomer, row
 from tests.factories.sellers import make_seller
 
@@ -91,6 +93,28 @@ def test_two_people_overrule_the_scorecard_until_a_day():
     rate_sellers(actor=SELLER, at=AT + timedelta(days=30))
     seller.refresh_from_db()
     assert rating_of(seller).level == "low" and seller.tier.code == "new", "a milder tier is a person's decision"
+
+
+@pytest.mark.django_db
+def test_a_second_person_can_say_no_to_a_risk_level_and_it_stays_what_it_was():
+    seller = make_seller()
+    rate_sellers(actor=SELLER, at=AT)
+    asked = {"seller_id": seller.pk, "level": "high", "until": AT.date() + timedelta(days=30), "reason": "a tip"}
+    with pytest.raises(ApprovalMissing):
+        refuse_override(seller_id=seller.pk, actor=SECOND, at=AT, reason="no tip known")
+    ask_override(**asked, actor=REVIEWER, at=AT)
+    with pytest.raises(ReasonMissing):
+        refuse_override(seller_id=seller.pk, actor=SECOND, at=AT, reason=" ")
+    assert [one.subject for one in asked_of_a_second_person(AT)] == [seller.public_id]
+
+    refuse_override(seller_id=seller.pk, actor=SECOND, at=AT, reason="no tip known")
+
+    assert rating_of(seller).level == "low" and not asked_of_a_second_person(AT).exists()
+    with pytest.raises(ApprovalNotOpen):
+        approve_override(seller_id=seller.pk, actor=SECOND, at=AT)
+    ask_override(**asked, actor=REVIEWER, at=AT)
+    approve_override(seller_id=seller.pk, actor=SECOND, at=AT)
+    assert rating_of(seller).level == "high"
 
 
 @pytest.mark.django_db

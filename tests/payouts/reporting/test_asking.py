@@ -12,12 +12,15 @@ from payouts.compliance.deriving import disagreeing
 from payouts.compliance.models import Requirement, SellerCapabilities
 from payouts.compliance.operations import answer_requirement, keep_deadlines
 from payouts.compliance.tax_answers import TaxAnswerInvalid, check_tax_answer
-from payouts.reporting.asking import ReasonMissing
+from payouts.holds.operations import mature_earnings
+from payouts.reporting.admin_seller import tax_data_missing
+from payouts.reporting.asking import ExclusionNotInRegime, ReasonMissing
 from payouts.reporting.invariants import tax_stops_were_announced
 from payouts.reporting.models import TaxFile
-from payouts.reporting.operations import keep_tax_data, set_tax_exclusion
+from payouts.reporting.operations import keep_tax_data, prepare_report, set_tax_exclusion
 from payouts.runs.operations import plan_run
-from tests.factories.reporting import MAKER, NOW, ROBOT, give_tax_data, make_reportable
+from payouts.sellers.operations import set_seller_status
+from tests.factories.reporting import MAKER, NOW, ROBOT, give_tax_data, make_reportable, sell
 from tests.factories.sellers import make_seller
 
 pytestmark = pytest.mark.django_db
@@ -108,6 +111,26 @@ def test_who_is_below_the_threshold_closed_abroad_or_left_out_by_law_is_not_aske
     set_tax_exclusion(seller_id=listed.pk, exclusion="governmental", reason="A town", actor=MAKER, at=NOW + timedelta(days=2))
     assert TaxFile.objects.get(seller=listed).state == "complete"
     assert set(Requirement.objects.filter(seller=listed, catalogue="tax").values_list("state", flat=True)) == {"withdrawn"}
+
+
+def test_form_1099_k_leaves_nobody_out_for_what_it_is():
+    american = make_reportable(201, country="US", currency="USD")
+    with pytest.raises(ExclusionNotInRegime):
+        set_tax_exclusion(seller_id=american.pk, exclusion="governmental", reason="A town", actor=MAKER, at=NOW)
+    assert look(0) == {"asked": 1}
+    TaxFile.objects.filter(seller=american).update(exclusion="governmental")  # as said while it lived in the Union
+    assert prepare_report(regime="1099k", year=2026, actor=MAKER, at=NOW).reported_count == 1
+
+
+def test_a_closed_seller_is_asked_no_more_and_stands_in_no_queue():
+    seller = make_reportable()
+    mature_earnings(actor=ROBOT, at=NOW)
+    sell(seller, ("2026-05-01T10:00:00Z", "3000.00", "300.00"), kind="refund", order_ref="all-back")
+    look(0)
+    assert tax_data_missing(NOW).count() == 1
+    set_seller_status(seller_id=seller.pk, to="closed", actor=MAKER, at=NOW, reason="gave up")
+    assert not tax_data_missing(NOW).exists()
+    assert look(20) == {}
 
 
 @pytest.mark.parametrize(

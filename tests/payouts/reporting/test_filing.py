@@ -185,6 +185,14 @@ def test_freezing_looks_at_the_ledger_again_and_at_who_reports(settings):
     sell(seller, ("2026-08-01T10:00:00Z", "1.00", "0"))
     with pytest.raises(LedgerMovedOn):
         freeze_report(report_id=report.pk, actor=MAKER, at=NOW)
+    other = make_reportable()
+    give_tax_data(other)
+    report = prepared()
+    # what one gains and another loses leaves the totals as they were, and the lines wrong
+    sell(seller, ("2026-08-02T10:00:00Z", "5.00", "0"))
+    sell(other, ("2026-08-02T10:00:00Z", "5.00", "0"), kind="refund", order_ref="o-x")
+    with pytest.raises(LedgerMovedOn):
+        freeze_report(report_id=report.pk, actor=MAKER, at=NOW)
     prepared()
     settings.PLATFORM_TIN = ""
     with pytest.raises(OperatorDataMissing, match="PLATFORM_TIN"):
