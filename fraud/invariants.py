@@ -2,7 +2,7 @@
 
 import fraud.cases.invariants
 import fraud.decisions.invariants
-import fraud.model.invariants
 import fraud.exposure.invariants
+import fraud.model.invariants
 import fraud.policies.invariants
 import fraud.screening.invariants  # noqa: F401

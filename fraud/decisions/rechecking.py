@@ -12,6 +12,7 @@ from datetime import datetime
 from backoffice.kit.actors import Actor
 from backoffice.kit.errors import Refusal
 from backoffice.kit.transactions import durable
+from fraud.decisions.allowing import AllowingRefused
 from fraud.decisions.models import Decision, DecisionReview, Outcome
 from fraud.decisions.operations import Question, decide, lift_reviewed
 from fraud.decisions.reviewing import ReviewIsClosed
@@ -58,8 +59,8 @@ def _ask_again(review: DecisionReview, key: str, actor: Actor, at: datetime) -> 
     try:
         reason = f"Asked again, nothing speaks against it any more ({decision.public_id})."
         lift_reviewed(review_id=review.pk, reason=reason, actor=actor, at=at)
-    except ReviewIsClosed:
-        return 0  # a person was faster
+    except (ReviewIsClosed, AllowingRefused):
+        return 0  # a person was faster, or a case has it
     return 1
 
 

@@ -10,7 +10,7 @@ import backoffice.kit.ids
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("fraud", "0011_decision_rules"),
+        ("fraud", "0013_model_rules"),
         ("payouts", "0040_pictures_of_papers"),
     ]
 

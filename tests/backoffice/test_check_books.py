@@ -19,18 +19,16 @@ from backoffice.invariants import history_agrees_with_status  # noqa: F401 - the
 from backoffice.kit.actors import staff
 from backoffice.kit.invariants import TRUTHS, Verdict, check_books
 from backoffice.kit.outbox import relay
-from billing.collection.operations import work as collect
+from backoffice.kit.states import born
 from backoffice.partners.outgoing.delivering import claim_due, record
 from backoffice.partners.outgoing.sending import Answered
+from billing.collection.operations import work as collect
 from billing.disputes.operations import accept_dispute
 from billing.disputes.submitting import _claim as send_next
 from billing.invoices.operations import CreditLine, issue_credit_note
 from billing.plans.operations import create_coupon
 from billing.subscriptions.models import Subscription
 from billing.subscriptions.operations import change_subscription, renew_subscriptions
-from backoffice.kit.states import born
-from billing.disputes.operations import accept_dispute
-from billing.disputes.submitting import _claim as send_next
 from fraud.decisions.models import WantedHold
 from fraud.decisions.states import WANTED
 from fraud.screening.operations import clear_hit, work
@@ -38,16 +36,15 @@ from payouts.earnings.models import Earning
 from payouts.ledger.operations import Draft, post
 from payouts.ledger.templates import Leg, platform, seller
 from payouts.reporting.operations import keep_tax_data
-from tests.factories import screening
+from tests.factories import fraud, screening
 from tests.factories.billing import AT as BILLED_AT
 from tests.factories.billing import make_customer, make_invoice
-from tests.factories import fraud, screening
 from tests.factories.books import AT, ROBOT, Books, books_in, undone
 from tests.factories.notices import bring_events, make_dispute
-from tests.factories.subscriptions import claims_in_place, make_price, subscribe
-from tests.factories.subscriptions import make_customer as subscriber
 from tests.factories.receiver import happen, make_endpoint
 from tests.factories.reporting import file_everything
+from tests.factories.subscriptions import claims_in_place, make_price, subscribe
+from tests.factories.subscriptions import make_customer as subscriber
 
 pytestmark = pytest.mark.django_db
 
@@ -764,6 +761,8 @@ def a_payment_is_applied_that_nobody_booked(books: Books) -> None:
 def a_number_is_taken_that_stands_on_no_document(books: Books) -> None:
     make_invoice(make_customer(books.french))
     spoil("UPDATE billing_numberseries SET last_number = last_number + 1", tables="billing_numberseries")
+
+
 # --- webhooks to partners
 
 
@@ -778,6 +777,8 @@ def a_delivery_counts_as_delivered_without_an_answer(books: Books) -> None:
     (one,) = claim_due(at=AT, limit=1)
     record(one.delivery_id, one.claim, Answered(204, "delivered", 5), at=AT)
     spoil("UPDATE backoffice_deliveryattempt SET http_status = 500")
+
+
 # --- decisions, lists, rules and models
 
 
