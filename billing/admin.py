@@ -15,8 +15,8 @@ import billing.payments.admin  # noqa: E402
 import billing.plans.admin  # noqa: E402
 import billing.reconciliation.admin  # noqa: E402
 import billing.reconciliation.admin_matches  # noqa: E402
-import billing.refunds.admin  # noqa: E402
 import billing.reconciliation.admin_runs  # noqa: E402
+import billing.refunds.admin  # noqa: E402
 import billing.subscriptions.admin  # noqa: E402
 import billing.subscriptions.admin_renewals  # noqa: E402
 import billing.webhooks.admin  # noqa: E402, F401
