@@ -43,6 +43,11 @@ _TONE |= dict.fromkeys("needs_response warning_needs_response appeal_needs_respo
 _TONE |= dict.fromkeys("enabled succeeded".split(), "good") | dict.fromkeys("disabled_auto disabled_gone".split(), "bad")
 _TONE |= dict.fromkeys("degraded".split(), "warn")
 _TONE |= dict.fromkeys("under_review warning_under_review appeal_under_review processing sending asked".split(), "busy")
+# Payments, refunds and the calls behind them.
+_TONE |= dict.fromkeys("succeeded answered".split(), "good") | dict.fromkeys("requires_payment_method".split(), "bad")
+_TONE |= dict.fromkeys("requires_action requires_confirmation needs_action".split(), "warn") | dict.fromkeys(
+    "calling".split(), "busy"
+)
 
 
 def money(amount_minor: int | None, currency: str, *, signed: bool = False) -> str | SafeString:

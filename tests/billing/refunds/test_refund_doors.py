@@ -90,7 +90,7 @@ def test_a_lead_cannot_approve_what_the_same_lead_asked_for():
     payment = make_payment(make_customer(), 90_000)
     press(lead, payment, "refund", amount="900.00", cause="other", reason="The parcel was lost.")
     refund = Refund.objects.get()
-    press(lead, refund, "approve", reason="Myself.")
+    press(lead, refund, "approve", status=409, reason="Myself.")
     refund.refresh_from_db()
     assert refund.status == R.REQUESTED
 
@@ -119,7 +119,7 @@ def test_a_limit_is_proposed_and_approved_on_the_desk_by_two_leads():
     given = {"currency": "EUR", "amount": "10.00", "reason": "Too many.", "key": page.context["key"], "back": "/admin/"}
     assert one.post(address, given, follow=True).status_code == 200
     proposed = RefundLimit.objects.get(state="proposed")
-    press(one, proposed, "approve", reason="Mine.")
+    press(one, proposed, "approve", status=409, reason="Mine.")
     proposed.refresh_from_db()
     assert proposed.state == "proposed"
     press(other, proposed, "approve", reason="Agreed.")
