@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
+from typing import Any
 
 from django.db import transaction
 from django.db.models import Count
@@ -32,8 +33,8 @@ ROBOT = system("seed_demo")
 EVERY = 2  # the schedule looks in every other day: the demo has to be ready soon
 BEGINS_BEFORE_END = 40
 NAMES = 12
-_SEATS = {"code": "seat", "text": "Seats", "measure": "seats", "unit_minor": 400, "included": 1}
-_SALES = {"code": "sales", "text": "Sales beyond 20", "measure": "sales_count", "unit_minor": 25, "included": 20}
+_SEATS: dict[str, Any] = {"code": "seat", "text": "Seats", "measure": "seats", "unit_minor": 400, "included": 1}
+_SALES: dict[str, Any] = {"code": "sales", "text": "Sales beyond 20", "measure": "sales_count", "unit_minor": 25, "included": 20}
 
 
 @dataclass
@@ -71,7 +72,7 @@ class DemoBilling:
             self._subscribe(name, self._german(seller, name, at), at)
 
     def _plans(self, at: datetime) -> None:
-        said = {"actor": ROBOT, "at": at}
+        said: dict[str, Any] = {"actor": ROBOT, "at": at}
         starter = create_plan(code="starter", name="Starter", description="Sell up to 100 devices at a time.", due_days=7, **said)
         pro = create_plan(
             code="pro", name="Pro", description="Seats for a team, and a fee on each sale beyond 20.", due_days=7, **said
@@ -79,7 +80,7 @@ class DemoBilling:
         tools = create_plan(
             code="tools", name="Listing tools", description="Import and repricing.", collection="card_only", **said
         )
-        base = {"code": "base", "text": "Base fee"}
+        base: dict[str, Any] = {"code": "base", "text": "Base fee"}
         wanted = [
             ("starter", starter, "month", 1, [base | {"unit_minor": 1_900}]),
             ("pro", pro, "month", 1, [base | {"unit_minor": 4_900}, _SEATS, _SALES]),
@@ -114,20 +115,21 @@ class DemoBilling:
     @transaction.atomic
     def _subscribe(self, name: str, customer: Customer, at: datetime) -> None:
         price = {"seats": "pro", "trial": "pro", "less": "pro", "card": "tools", "declined": "tools"}.get(name, "starter")
-        more: dict[str, dict[str, object]] = {
+        more: dict[str, dict[str, Any]] = {
             "seats": {"seats": 4, "coupon": "WELCOME"},
             "trial": {"trial_days": (self.end - self.begins_on).days + 4},
             "less": {"seats": 6},
             "later": {"start_at": at + (self.end - self.begins_on + timedelta(days=9))},
+            "unchecked": {"start_at": datetime.combine(self.end, time(8), tzinfo=UTC)},
         }
         row = create_subscription(
             customer_id=customer.pk, price_id=self.prices[price].pk, actor=ROBOT, at=at, key=f"demo:{name}", **more.get(name, {})
-        )  # type: ignore[arg-type]
+        )
         self.subscriptions[name] = row.pk
 
     def _then(self, at: datetime) -> None:
         """Let things happen once the first invoices are paid: a card that is declined from now on, an end, a pause, fewer seats, a credit."""
-        said = {"actor": ROBOT, "at": at}
+        said: dict[str, Any] = {"actor": ROBOT, "at": at}
         if len(self.subscriptions) < NAMES:
             return  # a marketplace too small to show everything
         with transaction.atomic():
