@@ -32,6 +32,7 @@ from payouts.sellers.models import Seller
 ROBOT = system("seed_demo")
 EVERY = 2  # the schedule looks in every other day: the demo has to be ready soon
 BEGINS_BEFORE_END = 40
+DECLINED_BEFORE_END = 12  # so that the dunning of a bill of two weeks is under way at the end
 NAMES = 12
 _SEATS: dict[str, Any] = {"code": "seat", "text": "Seats", "measure": "seats", "unit_minor": 400, "included": 1}
 _SALES: dict[str, Any] = {"code": "sales", "text": "Sales beyond 20", "measure": "sales_count", "unit_minor": 25, "included": 20}
@@ -54,6 +55,9 @@ class DemoBilling:
             self._begin(at)
         if day < self.begins_on or ((day - self.begins_on).days % EVERY and day != self.end):
             return
+        if (self.end - day).days <= DECLINED_BEFORE_END and "declined" in self.subscriptions:
+            with transaction.atomic():
+                set_gateway(customer_id=self._of("declined").pk, gateway_method="fake_declined", actor=ROBOT, at=at)
         run_boundaries(actor=ROBOT, at=at)
         renew_subscriptions(actor=ROBOT, at=at)
         work(actor=ROBOT, at=at)
@@ -128,12 +132,11 @@ class DemoBilling:
         self.subscriptions[name] = row.pk
 
     def _then(self, at: datetime) -> None:
-        """Let things happen once the first invoices are paid: a card that is declined from now on, an end, a pause, fewer seats, a credit."""
+        """Let things happen once the first invoices are paid: an end, a pause, fewer seats, a credit."""
         said: dict[str, Any] = {"actor": ROBOT, "at": at}
         if len(self.subscriptions) < NAMES:
             return  # a marketplace too small to show everything
         with transaction.atomic():
-            set_gateway(customer_id=self._of("declined").pk, gateway_method="fake_declined", **said)
             ends_at = datetime.combine(self.end, time(12), tzinfo=UTC) + timedelta(days=6)
             cancel_subscription(subscription_id=self.subscriptions["ends"], reason="Closes the shop.", cancel_at=ends_at, **said)
             pause_subscription(subscription_id=self.subscriptions["paused"], reason="Two months of holidays.", **said)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.contrib import admin
@@ -39,10 +39,11 @@ from billing.subscriptions import operations
 from billing.subscriptions.changing import CHANGEABLE
 from billing.subscriptions.models import Proration, Subscription, TrialEnd
 from billing.subscriptions.moving import waiting_change
-from billing.subscriptions.states import ENDED, SUBSCRIPTION, SubscriptionStatus
+from billing.subscriptions.states import ENDED, RENEWING, SUBSCRIPTION, SubscriptionStatus
 from billing.subscriptions.stopping import PAUSABLE
 
 S = SubscriptionStatus
+NOT_RENEWED_AFTER = timedelta(hours=1)  # the timetable renews every five minutes
 LIVE = [status for status in SubscriptionStatus.values if status not in ENDED]
 
 
@@ -59,6 +60,23 @@ queue(
     age_field="current_period_start",
     help_text="Dunning is at it; look at those nothing is planned for any more.",
     order=72,
+)
+
+
+def not_renewed(at: datetime) -> QuerySet[Subscription]:
+    """Return subscriptions whose period is over and that nobody invoices: dismissed, under a brake, or parked."""
+    rows = Subscription.objects.filter(status__in=RENEWING, customer__clock_at__isnull=True)
+    return rows.filter(next_at__lte=at - NOT_RENEWED_AFTER, current_period_end__lte=at - NOT_RENEWED_AFTER)
+
+
+queue(
+    name="not_renewed",
+    title="Subscriptions not renewed",
+    model=Subscription,
+    rows=not_renewed,
+    age_field="current_period_end",
+    help_text="Their period is over and nothing is invoiced: lift the brake, release what is parked, or cancel what was dismissed.",
+    order=73,
 )
 
 

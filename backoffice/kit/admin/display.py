@@ -41,6 +41,9 @@ _TONE: dict[str, str] = {state: tone for tone, states in _TONE_OF_STATE.items() 
 _TONE |= dict.fromkeys("won processed prevented".split(), "good") | dict.fromkeys("lost".split(), "bad")
 _TONE |= dict.fromkeys("needs_response warning_needs_response appeal_needs_response early_warning triage retry".split(), "warn")
 _TONE |= dict.fromkeys("under_review warning_under_review appeal_under_review processing sending asked".split(), "busy")
+# Subscriptions, invoices and their collection.
+_TONE |= dict.fromkeys("settled succeeded".split(), "good") | dict.fromkeys("finalizing_failed unpaid exhausted".split(), "bad")
+_TONE |= dict.fromkeys("parked incomplete awaiting_payment needs_action".split(), "warn")
 
 
 def money(amount_minor: int | None, currency: str, *, signed: bool = False) -> str | SafeString:
