@@ -11,9 +11,11 @@ import billing.customers.admin  # noqa: E402
 import billing.disputes.admin  # noqa: E402
 import billing.invoices.admin  # noqa: E402
 import billing.invoices.admin_reference  # noqa: E402
+import billing.payments.admin  # noqa: E402
 import billing.plans.admin  # noqa: E402
 import billing.reconciliation.admin  # noqa: E402
 import billing.reconciliation.admin_matches  # noqa: E402
+import billing.refunds.admin  # noqa: E402
 import billing.subscriptions.admin  # noqa: E402
 import billing.subscriptions.admin_renewals  # noqa: E402
 import billing.webhooks.admin  # noqa: E402, F401

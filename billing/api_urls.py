@@ -6,7 +6,9 @@ from backoffice.kit.api import routes  # noqa: F401 - registers <public_id:…>
 from billing.customers import api as customers
 from billing.disputes import api as disputes
 from billing.invoices import api as invoices
+from billing.payments import api as payments
 from billing.plans import api as plans
+from billing.refunds import api as refunds
 from billing.subscriptions import api as subscriptions
 
 urlpatterns: list[URLPattern] = [
@@ -30,6 +32,14 @@ urlpatterns: list[URLPattern] = [
     path("invoices/<public_id:invoice_id>/void", invoices.InvoiceVoid.as_view()),
     path("credit_notes", invoices.CreditNotes.as_view()),
     path("credit_notes/<public_id:credit_note_id>", invoices.OneCreditNote.as_view()),
+    path("payments", payments.Payments.as_view()),
+    path("payments/<public_id:payment_id>", payments.OnePayment.as_view()),
+    path("payments/<public_id:payment_id>/cancel", payments.PaymentCancel.as_view()),
+    path("card_setups", payments.CardSetups.as_view()),
+    path("card_setups/<public_id:setup_id>", payments.OneCardSetup.as_view()),
+    path("refunds", refunds.Refunds.as_view()),
+    path("refunds/<public_id:refund_id>", refunds.OneRefund.as_view()),
+    path("refunds/<public_id:refund_id>/cancel", refunds.RefundCancel.as_view()),
     path("disputes", disputes.Disputes.as_view()),
     path("disputes/<public_id:dispute_id>", disputes.OneDispute.as_view()),
     path("disputes/<public_id:dispute_id>/evidence", disputes.DisputeEvidence.as_view()),

@@ -103,6 +103,16 @@ NAVIGATION: list[tuple[str, list[tuple[str, str, str, str]]]] = [
         ],
     ),
     (
+        "Money in",
+        [
+            ("Payments", "payments", "admin:billing_payment_changelist", "billing.view_payment"),
+            ("Refunds", "undo", "admin:billing_refund_changelist", "billing.view_refund"),
+            ("Calls of gateways", "swap_calls", "admin:billing_attempt_changelist", "billing.view_attempt"),
+            ("Card set-ups", "credit_card", "admin:billing_cardsetup_changelist", "billing.view_cardsetup"),
+            ("Limits of refunds", "rule", "admin:billing_refundlimit_changelist", "billing.view_refundlimit"),
+        ],
+    ),
+    (
         "Disputes",
         [
             ("Disputes", "gavel", "admin:billing_dispute_changelist", "billing.view_dispute"),

@@ -22,6 +22,7 @@ from backoffice.desk import queries, search
 from backoffice.kit import clock
 from backoffice.kit.admin import display, fields
 from backoffice.kit.money import Money
+from billing.gateways.registry import charges_are_pretended
 
 UNKNOWN_ID = "There is nothing with this id, or nothing you may see."
 
@@ -31,6 +32,7 @@ def desk_context(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any
     at = clock.now()
     user = request.user
     context |= {"title": "Desk", "queues": queries.queue_lines(user, at)}
+    context["pretended"] = user.has_perm("billing.view_payment") and charges_are_pretended()
     if user.has_perm("payouts.view_account"):
         context["owed"] = queries.owed_to_sellers()
     if user.has_perm("payouts.view_payout"):

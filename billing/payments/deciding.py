@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
+from django.db.models import QuerySet
+
 from backoffice.kit import approvals
 from backoffice.kit.actors import Actor
 from backoffice.kit.approvals import Approval, ApprovalState
@@ -155,6 +157,23 @@ def confirm_absence(*, payment_id: int, actor: Actor, at: datetime, content_hash
     mark_canceled(payment, "never_arrived", f"It never arrived: {evidence}", actor=actor, at=at)
     audit.record(actor, "payment_absent.confirm", payment.public_id, at, reason, {"asked_by": asked.maker})
     return payment
+
+
+@composable
+def refuse_absence(*, payment_id: int, actor: Actor, at: datetime, reason: str) -> Payment:
+    """Do not confirm that a payment never arrived, or take one's own word back; it stays unknown. Refuses: NotFound, ReasonMissing, and as approvals do."""
+    if not reason.strip():
+        raise ReasonMissing()
+    payment = lock_payment(payment_id)
+    approvals.refuse(action=ABSENCE, subject=payment.public_id, checker=actor, at=at, reason=reason)
+    audit.record(actor, "payment_absent.refuse", payment.public_id, at, reason)
+    return payment
+
+
+def absences_to_confirm() -> QuerySet[Payment]:
+    """Return the payments of which somebody says that they never arrived."""
+    asked = Approval.objects.filter(action=ABSENCE, state=ApprovalState.REQUESTED).values("subject")
+    return Payment.objects.filter(status=PaymentStatus.UNKNOWN, public_id__in=asked)
 
 
 def open_request(payment: Payment) -> Approval | None:

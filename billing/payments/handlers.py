@@ -8,6 +8,7 @@ from typing import Any
 from backoffice.kit.actors import Actor
 from backoffice.kit.errors import NotFound
 from backoffice.kit.gates import Objection
+from backoffice.kit.outbox import tell
 from backoffice.kit.states import transition
 from backoffice.kit.transactions import composable
 from billing.customers.cards import keep_card, keep_gateway_customer, lock_customer
@@ -19,6 +20,7 @@ from billing.invoices.gates import before_giving_up
 from billing.payments.applying import apply_answer, lock_payment, mark_canceled, mark_unknown, write
 from billing.payments.models import Attempt, CardSetup, Payment
 from billing.payments.queries import open_payment_for
+from billing.payments.requesting import open_waiting_setups
 from billing.payments.sockets import claims
 from billing.payments.states import OPEN_PAYMENTS, SETUP, PaymentStatus, SetupStatus
 
@@ -132,6 +134,7 @@ class MakeCustomer:
             keep_gateway_customer(
                 customer_id=target.pk, gateway=attempt.gateway, gateway_customer=answer.provider_ref, actor=actor, at=at
             )
+            open_waiting_setups(customer_id=target.pk, actor=actor, at=at)
 
     def unknown(self, target: Customer, attempt: Attempt, actor: Actor, at: datetime) -> None:
         return
@@ -182,7 +185,10 @@ def apply_setup_state(*, setup_id: int, answer: Answer, actor: Actor, at: dateti
 
 
 def apply_setup_answer(setup: CardSetup, answer: Answer, *, actor: Actor, at: datetime) -> str:
-    """Move a locked set-up to what an answer says; a finished one makes its card the customer's. Answers applied, same or stale."""
+    """Move a locked set-up to what an answer says; a finished one makes its card the customer's. Answers applied, same or stale.
+
+    Tells card_setup.requires_action (the page is there), card_setup.succeeded, card_setup.canceled.
+    """
     wanted = {
         Outcome.DONE: SetupStatus.SUCCEEDED,
         Outcome.NEEDS_ACTION: SetupStatus.REQUIRES_ACTION,
@@ -207,6 +213,8 @@ def apply_setup_answer(setup: CardSetup, answer: Answer, *, actor: Actor, at: da
     columns |= {"provider_ref": answer.provider_ref} if answer.provider_ref else {}
     CardSetup.objects.filter(pk=setup.pk).update(**columns)
     transition(SETUP, setup, wanted, actor=actor, at=at, code=answer.code[:60])
+    told = {"card_setup": setup.public_id, "customer": setup.customer.public_id, "status": str(wanted), "code": answer.code}
+    tell(f"card_setup.{wanted.value}", subject=setup.public_id, payload=told, at=at, partner_id=setup.customer.partner_id)
     return "applied"
 
 

@@ -6,12 +6,13 @@ from billing.payments.deciding import (
     cancel_payment,
     confirm_absence,
     record_transfer,
+    refuse_absence,
     request_absence,
     resolve_unknown,
 )
 from billing.payments.engine import work
 from billing.payments.handlers import apply_setup_state
-from billing.payments.requesting import charge, request_payment, request_setup, send_setup, setup_card
+from billing.payments.requesting import charge, request_payment, request_setup, retry_payment, send_setup, setup_card
 from billing.payments.sweeping import look_after
 
 __all__ = [
@@ -24,10 +25,12 @@ __all__ = [
     "lock_payment",
     "look_after",
     "record_transfer",
+    "refuse_absence",
     "request_absence",
     "request_payment",
     "request_setup",
     "resolve_unknown",
+    "retry_payment",
     "send_setup",
     "setup_card",
     "work",

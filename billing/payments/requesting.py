@@ -22,7 +22,7 @@ from billing.payments import attempts
 from billing.payments.engine import work
 from billing.payments.models import CardSetup, Payment
 from billing.payments.sockets import claims
-from billing.payments.states import OPEN_PAYMENTS, PAYMENT, SETUP
+from billing.payments.states import OPEN_PAYMENTS, PAYMENT, SETUP, PaymentStatus
 
 
 class NoCardOnFile(Refusal):
@@ -48,6 +48,16 @@ class AnotherCustomersClaim(Refusal):
 class UnknownPurpose(InputError):
     code = "unknown_purpose"
     sentence = "Nothing of the kind {prefix}_… can be paid for."
+
+
+class OnlyForTrying(Refusal):
+    code = "only_for_trying"
+    sentence = "The customer {customer} belongs to a partner in test mode, and {gateway} takes real money here."
+
+
+class NothingToRetry(Refusal):
+    code = "nothing_to_retry"
+    sentence = "The payment {payment} is {state}; there is nothing to try again."
 
 
 class AmountNotPositive(InputError):
@@ -104,7 +114,7 @@ def request_payment(
 
     `purpose` is a claim of ours (an invoice's id) or the reference of an order; `seller_id` whose sale it pays. Without `method_ref` the card on
     file is charged. Refuses: NotFound, NoCardOnFile, PaymentUnderWay, MoreThanIsDue, AnotherCustomersClaim, UnknownPurpose, AmountNotPositive,
-    UnknownGateway, KeyReused.
+    UnknownGateway, OnlyForTrying, KeyReused.
     """
     customer = lock_customer(customer_id)
     content = [customer_id, amount_minor, currency, purpose, off_session, method_ref, seller_id, gateway]
@@ -126,6 +136,28 @@ def request_payment(
     _open_charge(payment, customer, actor, at)
     memory.keep(payment.pk)
     return payment
+
+
+@composable
+def retry_payment(*, payment_id: int, actor: Actor, at: datetime, key: str) -> Payment:
+    """Ask for the money of a payment that failed or was given up once more, as a payment of its own: the card on file now, what is due now.
+
+    Refuses: NotFound, NothingToRetry, and as request_payment.
+    """
+    earlier = Payment.objects.select_related("customer").filter(pk=payment_id).first()
+    if earlier is None:
+        raise NotFound(what="payment", ref=payment_id)
+    if earlier.status not in (PaymentStatus.REQUIRES_PAYMENT_METHOD, PaymentStatus.CANCELED):
+        raise NothingToRetry(payment=earlier.public_id, state=earlier.get_status_display())
+    claim = claims.of(earlier.purpose)
+    due = claim.due(purpose=earlier.purpose).amount_minor if claim else earlier.amount_minor
+    if due <= 0:
+        raise NothingToRetry(payment=earlier.public_id, state="for something nothing is due on any more")
+    return request_payment(
+        customer_id=earlier.customer_id, amount_minor=min(due, earlier.amount_minor), currency=earlier.currency, purpose=earlier.purpose,
+        off_session=True, seller_id=earlier.seller_id, description=earlier.description, actor=actor, at=at, key=key,
+        gateway=earlier.gateway if earlier.gateway == MANUAL else "",
+    )  # fmt: skip
 
 
 def _open_charge(payment: Payment, customer: Customer, actor: Actor, at: datetime) -> None:
@@ -152,13 +184,20 @@ def _open_charge(payment: Payment, customer: Customer, actor: Actor, at: datetim
 def _where(customer: Customer, gateway: str, method_ref: str) -> tuple[str, str]:
     """Return which gateway charges and what."""
     name = gateway or (customer.gateway if customer.gateway and not method_ref else card_gateway_name())
-    gateway_named(name)
+    _check_mode(customer, name)
     if name == MANUAL:
         return name, ""
     method = method_ref or (customer.gateway_method if customer.gateway == name else "")
     if not method:
         raise NoCardOnFile(customer=customer.public_id, gateway=name)
     return name, method
+
+
+def _check_mode(customer: Customer, gateway: str) -> None:
+    """Refuse a gateway that takes real money for a customer of a partner who only tries things out. Refuses: UnknownGateway, GatewayNotSetUp."""
+    found = gateway_named(gateway)
+    if gateway != MANUAL and found.livemode and customer.partner is not None and not customer.partner.livemode:
+        raise OnlyForTrying(customer=customer.public_id, gateway=gateway)
 
 
 def _check_purpose(customer: Customer, purpose: str, asked: Money) -> None:
@@ -191,18 +230,20 @@ def setup_card(*, customer_id: int, return_url: str, actor: Actor, at: datetime,
 
 @composable
 def request_setup(*, customer_id: int, return_url: str, actor: Actor, at: datetime, key: str, gateway: str = "") -> CardSetup:
-    """Put an invitation on record; `send_setups` sends it. Refuses: NotFound, UnknownGateway, KeyReused."""
+    """Put an invitation on record; the worker sends it, after it has made the customer known. Refuses: NotFound, UnknownGateway, KeyReused."""
     customer = lock_customer(customer_id)
     memory = recall(scope="card_setup", key=key, content=[customer_id, return_url, gateway])
     if memory.outcome is not None:
         return CardSetup.objects.get(pk=memory.outcome)
     name = gateway or customer.gateway or card_gateway_name()
-    gateway_named(name)
+    _check_mode(customer, name)
     setup = CardSetup.objects.create(
         customer=customer, gateway=name, return_url=return_url, made_by=str(actor), created_at=at, next_look_at=at
     )
     born(SETUP, setup, actor=actor, at=at)
     audit.record(actor, "card_setup.request", setup.public_id, at, facts={"customer": customer.public_id})
+    if _open_customer(setup, actor, at) is None:
+        _open_setup(setup.pk, actor, at)
     memory.keep(setup.pk)
     return setup
 
@@ -220,6 +261,15 @@ def send_setup(*, setup_id: int, actor: Actor, at: datetime) -> None:
     attempt = _open_setup(setup_id, actor, at)
     if attempt is not None:
         work(at=at, limit=1, only=attempt)
+
+
+@composable
+def open_waiting_setups(*, customer_id: int, actor: Actor, at: datetime) -> None:
+    """Put the calls of invitations on record that waited for the gateway to know their customer."""
+    for setup_id in (
+        CardSetup.objects.filter(customer_id=customer_id, status="created").order_by("id").values_list("pk", flat=True)
+    ):
+        _open_setup(setup_id, actor, at)
 
 
 @composable

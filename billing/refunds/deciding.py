@@ -23,7 +23,7 @@ from billing.refunds.locks import lock_refund
 from billing.refunds.models import Refund
 from billing.refunds.money import take_back
 from billing.refunds.preparing import QUEUED, approve_now, prepare, tell_refund, write
-from billing.refunds.requesting import ACTION, content_of, refundable
+from billing.refunds.requesting import ACTION, RefundNotFailed, content_of, refundable
 from billing.refunds.states import REFUND, RefundStatus
 
 
@@ -45,11 +45,6 @@ class RefundNotQueued(Refusal):
 class NotSentByHand(Refusal):
     code = "not_sent_by_hand"
     sentence = "The refund {refund} is {state} through {gateway}: only one that goes by bank transfer is recorded by hand."
-
-
-class RefundNotFailed(Refusal):
-    code = "refund_not_failed"
-    sentence = "The refund {refund} did not fail: it is {state}."
 
 
 class OnlyAPersonDecides(Refusal):

@@ -13,12 +13,13 @@ from billing.refunds.deciding import (
 )
 from billing.refunds.limits import approve_limit, propose_limit, refuse_limit
 from billing.refunds.preparing import release_queued
-from billing.refunds.requesting import refund_claim, refundable, request_refund
+from billing.refunds.requesting import ask_again, refund_claim, refundable, request_refund
 
 __all__ = [
     "apply_provider_state",
     "approve_limit",
     "approve_refund",
+    "ask_again",
     "ask_now",
     "cancel_refund",
     "close_failed",

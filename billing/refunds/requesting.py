@@ -24,7 +24,7 @@ from billing.refunds.gates import before_refund
 from billing.refunds.limits import limit_of
 from billing.refunds.models import Refund
 from billing.refunds.preparing import approve_now, tell_refund
-from billing.refunds.states import LIVE_REFUNDS, REFUND, RefundSource
+from billing.refunds.states import LIVE_REFUNDS, REFUND, RefundSource, RefundStatus
 from payouts.sellers.queries import lock_sellers
 
 ACTION = "refund"
@@ -61,6 +61,11 @@ class NothingPaid(Refusal):
 class RefundBlocked(Refusal):
     code = "refund_blocked"
     sentence = "This refund may not be made: {why}"
+
+
+class RefundNotFailed(Refusal):
+    code = "refund_not_failed"
+    sentence = "The refund {refund} did not fail: it is {state}."
 
 
 class UnknownCause(InputError):
@@ -103,6 +108,22 @@ def request_refund(
     refund = card_refund(payment, amount_minor, reason=reason, cause=cause, actor=actor, at=at, whole_minor=amount_minor)
     memory.keep(refund.pk)
     return refund
+
+
+@composable
+def ask_again(*, refund_id: int, actor: Actor, at: datetime, key: str) -> Refund:
+    """Ask once more for the money of a refund that failed, as a refund of its own; the failed one leaves the queue. Refuses: NotFound, RefundNotFailed, and as request_refund."""
+    earlier = Refund.objects.select_related("payment").filter(pk=refund_id).first()
+    if earlier is None or earlier.payment_id is None:
+        raise NotFound(what="refund to a card", ref=refund_id)
+    if earlier.status not in (RefundStatus.FAILED, RefundStatus.CANCELED):
+        raise RefundNotFailed(refund=earlier.public_id, state=earlier.get_status_display())
+    made = request_refund(
+        payment_id=earlier.payment_id, amount_minor=earlier.amount_minor, reason=earlier.reason, cause=earlier.cause, actor=actor,
+        at=at, key=key,
+    )  # fmt: skip
+    Refund.objects.filter(pk=refund_id, looked_after_at=None).update(looked_after_at=at)
+    return made
 
 
 @composable

@@ -12,47 +12,8 @@ import signal
 import sys
 import time
 from collections import Counter
-from collections.abc import Sequence
-from datetime import datetime
-from typing import Any
 
 SHARE, WORKERS, PATIENCE = 0.06, 3, 240.0
-
-
-class BookedClaims:
-    """Claims whose amount due is what the books say the customer owes; each customer has one."""
-
-    def __init__(self, customers: dict[str, int] | None = None) -> None:
-        self.customers = {} if customers is None else customers
-
-    def due(self, *, purpose: str) -> Any:
-        from billing.payments.models import Payment
-        from billing.payments.sockets import Due
-        from payouts.ledger.operations import account_of
-        from payouts.ledger.queries import balance
-
-        known = self.customers.get(purpose)
-        customer_id = known or Payment.objects.filter(purpose=purpose).values_list("customer_id", flat=True)[0]
-        account = account_of("receivable.invoice", customer_id, "EUR")
-        return Due(balance(account.pk) if account else 0, "EUR", customer_id, customer_id)
-
-    def apply(self, **facts: Any) -> None:
-        return
-
-    def unapply(self, *, purpose: str, amount_minor: int, refund: str, posting_id: int, actor: Any, at: datetime) -> None:
-        """Credit what was given back, once."""
-        from payouts.ledger.operations import Draft, post
-        from payouts.ledger.templates import Leg
-
-        customer_id = self.due(purpose=purpose).customer_id
-        legs = [
-            Leg("receivable.invoice", customer_id, "", "EUR", -amount_minor),
-            Leg("psp.clearing", 0, "test", "EUR", amount_minor),
-        ]
-        post(drafts=[Draft("card_captured", refund, legs)], actor=actor, at=at)
-
-    def balance_sources(self, *, purpose: str) -> Sequence[Any]:
-        return []
 
 
 def main() -> None:
@@ -65,9 +26,7 @@ def main() -> None:
     settings.DATABASES["default"]["NAME"] = os.environ["TEST_OF_DATABASE"]
     django.setup()
     from backoffice.kit import failpoints
-    from billing.payments.sockets import claims
 
-    claims.plug("inv", BookedClaims())
     points = [name for name in failpoints.BOUNDARIES if name.startswith("gateway_")]
     wanted, kills, clean = int(sys.argv[1]), Counter[str](), 0
     workers: dict[int, int] = {}

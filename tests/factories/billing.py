@@ -80,6 +80,8 @@ def two_people() -> tuple[Actor, Actor]:
 def furnish(seller: Seller, at: datetime) -> Invoice:
     """Put one of everything of this wing's billing screens into a marketplace: a paid and an overdue invoice, a credit note, a document."""
     from billing.invoices.operations import CreditLine, invoice_document, issue_credit_note
+    from billing.refunds.operations import propose_limit
+    from tests.factories.payments import pay_and_refund
 
     customer = make_customer(seller)
     early = at - timedelta(days=60)
@@ -90,4 +92,7 @@ def furnish(seller: Seller, at: datetime) -> Invoice:
         actor=ROBOT, at=early, key=f"furnish:{issued.pk}",
     )  # fmt: skip
     invoice_document(invoice_id=issued.pk, at=early)
+    pay_and_refund(customer)
+    maker, _ = two_people()
+    propose_limit(currency="USD", limit_minor=5_000, reason="A busy season.", actor=maker, at=early)
     return issued

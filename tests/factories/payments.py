@@ -12,7 +12,8 @@ from billing.gateways.port import Answer, Outcome
 from billing.invoices.models import Invoice
 from billing.payments.attempts import open_attempt_of, withdraw
 from billing.payments.models import Payment
-from billing.payments.operations import apply_provider_state, charge, request_payment
+from billing.payments.operations import apply_provider_state, charge, request_payment, request_setup
+from billing.refunds.operations import request_refund
 from payouts.sellers.models import Seller
 from tests.factories.billing import line, make_invoice
 from tests.factories.sellers import make_staff
@@ -45,6 +46,18 @@ def make_payment(customer: Customer | None = None, amount_minor: int = 10_000, *
 def people() -> tuple[Actor, Actor]:
     """Return a maker and a checker."""
     return staff(make_staff("finance").pk), staff(make_staff("lead").pk)
+
+
+def pay_and_refund(customer: Customer) -> dict[str, str]:
+    """Let a customer pay an order with a card of its own, ask for a part back, and be asked for a card; return the ids."""
+    payment = make_payment(customer, 4_000, method_ref="fake_ok", gateway="fake")
+    refund = request_refund(
+        payment_id=payment.pk, amount_minor=1_000, reason="A scratch.", actor=ROBOT, at=AT, key=f"pay_and_refund:{payment.pk}"
+    )
+    setup = request_setup(
+        customer_id=customer.pk, return_url="https://shop.example/done", actor=ROBOT, at=AT, key=f"pay_and_refund:{customer.pk}"
+    )
+    return {"payment_id": payment.public_id, "refund_id": refund.public_id, "setup_id": setup.public_id}
 
 
 def pay_at_stripe(seller: Seller, order: str, charge_ref: str, amount_minor: int = 100_000) -> Payment:

@@ -11,6 +11,8 @@ from backoffice.kit.ids import new_id
 from backoffice.kit.outbox import Event, tell
 from billing.customers.models import Customer
 from billing.invoices.models import CreditNote, Invoice
+from billing.payments.models import CardSetup, Payment
+from billing.refunds.models import Refund
 from payouts.compliance.models import Document, Person, Requirement, Stake
 from payouts.compliance.operations import declare_ownership, reopen_requirement
 from payouts.earnings.models import Earning
@@ -29,6 +31,13 @@ LIST, OWN = "list", "own"  # what B gets: a list without A's rows; 404 for A's i
 PAYEE = {"currency": "EUR", "kind": "iban", "account_holder": "B", "number": "FR7630006000011234567890189"}
 PERSON = {"kind": "person", "name": "B", "roles": ["owner"], "country": "FR", "birth_on": "1990-01-01"}
 ASKED = {"kind": "sale", "event_id": "b", "seller": "{seller_id}", "amount": {"amount_minor": 1, "currency": "EUR"}}
+ASKED_PAYMENT = {
+    "customer": "{customer_id}",
+    "amount": {"amount_minor": 1, "currency": "EUR"},
+    "purpose": "b",
+    "seller": "{seller_id}",
+}
+ASKED_REFUND = {"payment": "{payment_id}", "amount": {"amount_minor": 1, "currency": "EUR"}, "reason": "mine now"}
 
 # route → method → (what B may expect, body). Ids in the path are A's; {seller} and the like in bodies and queries too.
 MATRIX = {
@@ -73,6 +82,14 @@ MATRIX = {
     "invoices/<public_id:invoice_id>/void": {"post": (OWN, {"reason": "mine now"})},
     "credit_notes": {"get": (LIST, None)},
     "credit_notes/<public_id:credit_note_id>": {"get": (OWN, None)},
+    "payments": {"get": (LIST, None), "post": (OWN, ASKED_PAYMENT)},
+    "payments/<public_id:payment_id>": {"get": (OWN, None)},
+    "payments/<public_id:payment_id>/cancel": {"post": (OWN, {"reason": "mine now"})},
+    "card_setups": {"get": (LIST, None), "post": (OWN, {"customer": "{customer_id}", "return_url": "https://b.example/done"})},
+    "card_setups/<public_id:setup_id>": {"get": (OWN, None)},
+    "refunds": {"get": (LIST, None), "post": (OWN, ASKED_REFUND)},
+    "refunds/<public_id:refund_id>": {"get": (OWN, None)},
+    "refunds/<public_id:refund_id>/cancel": {"post": (OWN, {"reason": "mine now"})},
     "events": {"get": (LIST, None)},
     "events/<public_id:event_id>": {"get": (OWN, None)},
 }
@@ -142,8 +159,17 @@ def belongings():
         "seller_id": seller.public_id,
         "earning_id": earning["id"],
         "payout_id": payout["id"],
+        **ids_of_money_in(issued.customer),
         "decision_id": decision["id"],
         "event_id": event["id"],
+    }
+
+
+def ids_of_money_in(customer):
+    return {
+        "payment_id": Payment.objects.get(customer=customer).public_id,
+        "refund_id": Refund.objects.get(customer=customer).public_id,
+        "setup_id": CardSetup.objects.get(customer=customer).public_id,
     }
 
 
@@ -177,6 +203,9 @@ def snapshot():
             Customer,
             Invoice,
             CreditNote,
+            Payment,
+            CardSetup,
+            Refund,
         )
     ]
 
@@ -239,6 +268,11 @@ def test_lists_and_their_filters_never_show_other_partners_rows(route, belonging
     filters |= {"decisions": [f"seller={ids['seller_id']}", "outcome=allow"]}
     filters |= {"customers": [f"seller={ids['seller_id']}"], "invoices": [f"customer={ids['customer_id']}"]}
     filters |= {"credit_notes": [f"invoice={ids['invoice_id']}"]}
+    filters |= {
+        "payments": [f"customer={ids['customer_id']}", "status=succeeded"],
+        "card_setups": [f"customer={ids['customer_id']}"],
+    }
+    filters |= {"refunds": [f"payment={ids['payment_id']}", f"customer={ids['customer_id']}"]}
     for query in ["", *[f"?{one}" for one in filters[route]]]:
         assert stranger.get(route + query).json() == {"data": [], "next_cursor": None, "has_more": False}
     first = owner.get(f"{route}?limit=1").json()

@@ -23,8 +23,8 @@ def signed(role: str) -> Client:
     return client
 
 
-def press(client: Client, row: Any, name: str, **asked: Any) -> str:
-    """Open the confirm page, send its form, and return what the page said before and after."""
+def press(client: Client, row: Any, name: str, *, status: int = 200, **asked: Any) -> str:
+    """Open the confirm page, send its form, and return what the page said before and after; `status` 409 where it is refused."""
     meta = row._meta
     address = reverse(f"admin:billing_{meta.model_name}_button", args=[row.pk, name])
     page = client.get(address)
@@ -32,7 +32,7 @@ def press(client: Client, row: Any, name: str, **asked: Any) -> str:
     form = page.context["form"]
     given = {field: form[field].value() or "" for field in form.fields} | {"key": page.context["key"], "back": "/admin/"}
     answer = client.post(address, given | asked, follow=True)
-    assert answer.status_code == 200, (name, answer.status_code, answer.context and answer.context["form"].errors)
+    assert answer.status_code == status, (name, answer.status_code, answer.context and answer.context["form"].errors)
     return page.content.decode() + answer.content.decode()
 
 
