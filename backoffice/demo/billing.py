@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
+from typing import Any
 
 from django.db import transaction
 from django.db.models import Count
@@ -31,9 +32,10 @@ from payouts.sellers.models import Seller
 ROBOT = system("seed_demo")
 EVERY = 2  # the schedule looks in every other day: the demo has to be ready soon
 BEGINS_BEFORE_END = 40
+DECLINED_BEFORE_END = 12  # so that the dunning of a bill of two weeks is under way at the end
 NAMES = 12
-_SEATS = {"code": "seat", "text": "Seats", "measure": "seats", "unit_minor": 400, "included": 1}
-_SALES = {"code": "sales", "text": "Sales beyond 20", "measure": "sales_count", "unit_minor": 25, "included": 20}
+_SEATS: dict[str, Any] = {"code": "seat", "text": "Seats", "measure": "seats", "unit_minor": 400, "included": 1}
+_SALES: dict[str, Any] = {"code": "sales", "text": "Sales beyond 20", "measure": "sales_count", "unit_minor": 25, "included": 20}
 
 
 @dataclass
@@ -53,6 +55,9 @@ class DemoBilling:
             self._begin(at)
         if day < self.begins_on or ((day - self.begins_on).days % EVERY and day != self.end):
             return
+        if (self.end - day).days <= DECLINED_BEFORE_END and "declined" in self.subscriptions:
+            with transaction.atomic():
+                set_gateway(customer_id=self._of("declined").pk, gateway_method="fake_declined", actor=ROBOT, at=at)
         run_boundaries(actor=ROBOT, at=at)
         renew_subscriptions(actor=ROBOT, at=at)
         work(actor=ROBOT, at=at)
@@ -71,7 +76,7 @@ class DemoBilling:
             self._subscribe(name, self._german(seller, name, at), at)
 
     def _plans(self, at: datetime) -> None:
-        said = {"actor": ROBOT, "at": at}
+        said: dict[str, Any] = {"actor": ROBOT, "at": at}
         starter = create_plan(code="starter", name="Starter", description="Sell up to 100 devices at a time.", due_days=7, **said)
         pro = create_plan(
             code="pro", name="Pro", description="Seats for a team, and a fee on each sale beyond 20.", due_days=7, **said
@@ -79,7 +84,7 @@ class DemoBilling:
         tools = create_plan(
             code="tools", name="Listing tools", description="Import and repricing.", collection="card_only", **said
         )
-        base = {"code": "base", "text": "Base fee"}
+        base: dict[str, Any] = {"code": "base", "text": "Base fee"}
         wanted = [
             ("starter", starter, "month", 1, [base | {"unit_minor": 1_900}]),
             ("pro", pro, "month", 1, [base | {"unit_minor": 4_900}, _SEATS, _SALES]),
@@ -114,24 +119,24 @@ class DemoBilling:
     @transaction.atomic
     def _subscribe(self, name: str, customer: Customer, at: datetime) -> None:
         price = {"seats": "pro", "trial": "pro", "less": "pro", "card": "tools", "declined": "tools"}.get(name, "starter")
-        more: dict[str, dict[str, object]] = {
+        more: dict[str, dict[str, Any]] = {
             "seats": {"seats": 4, "coupon": "WELCOME"},
             "trial": {"trial_days": (self.end - self.begins_on).days + 4},
             "less": {"seats": 6},
             "later": {"start_at": at + (self.end - self.begins_on + timedelta(days=9))},
+            "unchecked": {"start_at": datetime.combine(self.end, time(8), tzinfo=UTC)},
         }
         row = create_subscription(
             customer_id=customer.pk, price_id=self.prices[price].pk, actor=ROBOT, at=at, key=f"demo:{name}", **more.get(name, {})
-        )  # type: ignore[arg-type]
+        )
         self.subscriptions[name] = row.pk
 
     def _then(self, at: datetime) -> None:
-        """Let things happen once the first invoices are paid: a card that is declined from now on, an end, a pause, fewer seats, a credit."""
-        said = {"actor": ROBOT, "at": at}
+        """Let things happen once the first invoices are paid: an end, a pause, fewer seats, a credit."""
+        said: dict[str, Any] = {"actor": ROBOT, "at": at}
         if len(self.subscriptions) < NAMES:
             return  # a marketplace too small to show everything
         with transaction.atomic():
-            set_gateway(customer_id=self._of("declined").pk, gateway_method="fake_declined", **said)
             ends_at = datetime.combine(self.end, time(12), tzinfo=UTC) + timedelta(days=6)
             cancel_subscription(subscription_id=self.subscriptions["ends"], reason="Closes the shop.", cancel_at=ends_at, **said)
             pause_subscription(subscription_id=self.subscriptions["paused"], reason="Two months of holidays.", **said)

@@ -69,6 +69,18 @@ NAVIGATION: list[tuple[str, list[tuple[str, str, str, str]]]] = [
         ],
     ),
     (
+        "Billing",
+        [
+            ("Customers", "contact_page", "admin:billing_customer_changelist", "billing.view_customer"),
+            ("Invoices", "request_quote", "admin:billing_invoice_changelist", "billing.view_invoice"),
+            ("Aging", "hourglass_bottom", "admin:billing_invoice_aging", "billing.view_invoice"),
+            ("Credit notes", "undo", "admin:billing_creditnote_changelist", "billing.view_creditnote"),
+            ("Number series", "format_list_numbered", "admin:billing_numberseries_changelist", "billing.view_numberseries"),
+            ("Legal entities", "domain", "admin:billing_legalentity_changelist", "billing.view_legalentity"),
+            ("Tax rates", "percent", "admin:billing_taxrate_changelist", "billing.view_taxrate"),
+        ],
+    ),
+    (
         "Subscriptions",
         [
             ("Subscriptions", "autorenew", "admin:billing_subscription_changelist", "billing.view_subscription"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from django.contrib import admin
@@ -34,6 +35,7 @@ from billing.collection import operations
 from billing.collection.models import BillingBrake, BrakeScope, Collection, DunningPolicy, FinalAction
 from billing.collection.states import COLLECTION, POLICY, CollectionState, PolicyState
 from billing.customers.models import Customer
+from billing.invoices.models import Invoice
 
 
 def reference(public_id: str) -> Any:
@@ -41,12 +43,23 @@ def reference(public_id: str) -> Any:
     return display.plain(public_id) if public_id else ""
 
 
+def invoice_links(public_ids: Iterable[str]) -> dict[str, Any]:
+    """Return links to invoices by their numbers, all looked up at once; "" for no invoice."""
+    found = Invoice.objects.filter(public_id__in={one for one in public_ids if one})
+    return {"": ""} | {row.public_id: display.link(row) for row in found}
+
+
+def _code(code: str) -> str:
+    """Return why an attempt failed as people say it: card_declined/insufficient_funds is insufficient funds."""
+    return code.rpartition("/")[2].replace("_", " ")
+
+
 def _attempts(row: Collection, look: Look) -> Table:
     rows, older = look.slice_of(row.attempts.all())
     return Table(
-        [Column("No."), Column("Planned"), Column("Because"), Column("Outcome"), Column("Code"), Column("Balance", money=True), Column("Card", money=True), Column("Payment")],
+        [Column("No."), Column("Planned"), Column("Because"), Column("Outcome"), Column("Why"), Column("Balance", money=True), Column("Card", money=True), Column("Payment")],
         [
-            (one.number, display.instant(one.planned_at), one.get_trigger_display(), display.state(one), one.code,
+            (one.number, display.instant(one.planned_at), one.get_trigger_display(), display.state(one), _code(one.code),
              display.money(one.balance_minor, row.currency), display.money(one.card_minor, row.currency), reference(one.payment))
             for one in rows
         ],
@@ -142,7 +155,7 @@ class CollectionAdmin(OperatorAdmin):
     def facts(self, row: Collection) -> list[tuple[str, Any]]:
         return [
             ("Customer", display.link(row.customer, row.customer.external_id)),
-            ("Invoice", reference(row.invoice)),
+            ("Invoice", invoice_links([row.invoice]).get(row.invoice, "")),
             ("For", reference(row.origin)),
             ("Was due", display.money(row.amount_minor, row.currency)),
             ("Collected so far", display.money(row.collected_minor, row.currency)),
@@ -316,10 +329,12 @@ class BillingBrakeAdmin(OperatorAdmin):
 def collections_table(rows: Any, look: Look) -> Table:
     """Return collections as a panel of another page shows them."""
     found, older = look.slice_of(rows)
+    found = list(found)
+    invoices = invoice_links(row.invoice for row in found)
     return Table(
         [Column("Collection"), Column("Invoice"), Column("State"), Column("Since"), Column("Still due", money=True), Column("Of", money=True)],
         [
-            (display.link(row, display.short_id(row.public_id)), reference(row.invoice), display.state(row), display.instant(row.opened_at),
+            (display.link(row, display.short_id(row.public_id)), invoices.get(row.invoice, ""), display.state(row), display.instant(row.opened_at),
              display.money(row.due_minor, row.currency), display.money(row.amount_minor, row.currency))
             for row in found
         ],

@@ -76,7 +76,8 @@ def method_changed(event: Event) -> None:
     if customer is None or not customer.gateway_method:
         return
     busy = CollectionAttempt.objects.filter(status__in=ON_THE_WAY).values("collection_id")
-    for row in Collection.objects.filter(customer=customer, status__in=LIVE).exclude(pk__in=busy).order_by("id"):
+    since = Q(opened_at__lte=event.occurred_at) | Q(customer__clock_at__isnull=False)
+    for row in Collection.objects.filter(since, customer=customer, status__in=LIVE).exclude(pk__in=busy).order_by("id"):
         retry_collection(collection_id=row.pk, trigger=Trigger.METHOD, actor=ROBOT, at=event.occurred_at, reason="A new card.")
 
 

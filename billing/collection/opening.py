@@ -76,7 +76,7 @@ def open_collections(*, claims: Sequence[Claim], trigger: str, actor: Actor, at:
     if not claims:
         return []
     policies = {code: policy_in_force(code).pk for code in {one.dunning for one in claims}}
-    columns = {
+    columns: dict[str, Any] = {
         "customers": [one.customer_id for one in claims], "invoices": [one.invoice for one in claims],
         "origins": [one.origin for one in claims], "currencies": [one.currency for one in claims],
         "amounts": [one.amount_minor for one in claims], "methods": [str(one.method) for one in claims],

@@ -33,6 +33,11 @@ _VAT_WORDS = {
 }  # fmt: skip
 
 
+def _checker(row: Customer) -> str:
+    by = str(row.vat_evidence.get("by", ""))
+    return display.people([by]).get(by, by) if by else ""
+
+
 def vat_label(row: Customer) -> Any:
     """Return what is known of a VAT number as a label; not checked is said as loudly as not valid."""
     words, tone = _VAT_WORDS[vat_state(row.vat_number, row.vat_evidence)]
@@ -153,7 +158,7 @@ class CustomerAdmin(OperatorAdmin):
             ("VAT number", row.vat_number),
             ("VAT check", vat_label(row) if row.vat_number else ""),
             ("Checked", display.instant(row.vat_checked_at)),
-            ("Checked by", str(row.vat_evidence.get("by", ""))),
+            ("Checked by", _checker(row)),
             ("Evidence", str(row.vat_evidence.get("why") or row.vat_evidence.get("consultation", ""))),
             ("Gateway", row.gateway),
             ("Customer there", row.gateway_customer),

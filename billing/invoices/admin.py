@@ -333,7 +333,7 @@ class InvoiceAdmin(OperatorAdmin):
             ("Series", display.link(row.series)),
             ("Bills", display.plain(row.origin) if row.origin else ""),
             ("Customer's VAT number", row.buyer_vat_number),
-            ("Tax decided on", display.plain(row.tax_evidence) if row.tax_evidence else ""),
+            ("Tax decided on", _tax_reasons(row.tax_evidence)),
             ("Drafted", display.instant(row.created_at)),
             ("Drafted by", self.person(row, "created_by")),
         ]
@@ -367,8 +367,17 @@ class InvoiceAdmin(OperatorAdmin):
         return [path("aging/", self.admin_site.admin_view(self.aging_view), name="billing_invoice_aging"), *super().get_urls()]
 
 
+def _tax_reasons(evidence: dict[str, Any]) -> str:
+    """Return in a sentence what the tax was decided on."""
+    if not evidence:
+        return ""
+    state = str(evidence.get("vat_state", "")).replace("_", " ")
+    number = f"VAT number {state}" if state else "no VAT number"
+    return f"a {evidence.get('customer_kind')} in {evidence.get('customer_country')}, {number}; we sell from {evidence.get('seller_country')}"
+
+
 def _aging_row(row: dict[str, Any]) -> tuple[Any, ...]:
-    amounts = [display.money(row[name], row["currency"]) for name in [*queries.BUCKETS, "total"]]
+    amounts = [display.money(row[name], row["currency"]) if row[name] else display.EMPTY for name in [*queries.BUCKETS, "total"]]
     return row["name"], display.list_url(Invoice, q=row["customer"]), amounts
 
 

@@ -72,8 +72,8 @@ class Price(models.Model):
         ]
 
     def __str__(self) -> str:
-        every = self.interval if self.interval_count == 1 else f"{self.interval_count} {self.interval}s"
-        return f"{self.plan.name}, {self.currency} a {every}, v{self.version}"
+        every = f"a {self.interval}" if self.interval_count == 1 else f"every {self.interval_count} {self.interval}s"
+        return f"{self.plan.name}, {self.currency} {every}, v{self.version}"
 
     @property
     def parts(self) -> tuple[Component, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.contrib import admin
@@ -28,7 +28,7 @@ from backoffice.kit.admin import (
     state_column,
 )
 from backoffice.kit.errors import InputError, Refusal
-from billing.collection.admin import collections_table, reference
+from billing.collection.admin import collections_table, invoice_links
 from billing.collection.models import Collection
 from billing.customers.models import Customer
 from billing.plans.models import Plan, Price
@@ -39,10 +39,11 @@ from billing.subscriptions import operations
 from billing.subscriptions.changing import CHANGEABLE
 from billing.subscriptions.models import Proration, Subscription, TrialEnd
 from billing.subscriptions.moving import waiting_change
-from billing.subscriptions.states import ENDED, SUBSCRIPTION, SubscriptionStatus
+from billing.subscriptions.states import ENDED, RENEWING, SUBSCRIPTION, SubscriptionStatus
 from billing.subscriptions.stopping import PAUSABLE
 
 S = SubscriptionStatus
+NOT_RENEWED_AFTER = timedelta(hours=1)  # the timetable renews every five minutes
 LIVE = [status for status in SubscriptionStatus.values if status not in ENDED]
 
 
@@ -62,12 +63,31 @@ queue(
 )
 
 
+def not_renewed(at: datetime) -> QuerySet[Subscription]:
+    """Return subscriptions whose period is over and that nobody invoices: dismissed, under a brake, or parked."""
+    rows = Subscription.objects.filter(status__in=RENEWING, customer__clock_at__isnull=True)
+    return rows.filter(next_at__lte=at - NOT_RENEWED_AFTER, current_period_end__lte=at - NOT_RENEWED_AFTER)
+
+
+queue(
+    name="not_renewed",
+    title="Subscriptions not renewed",
+    model=Subscription,
+    rows=not_renewed,
+    age_field="current_period_end",
+    help_text="Their period is over and nothing is invoiced: lift the brake, release what is parked, or cancel what was dismissed.",
+    order=73,
+)
+
+
 def _collections(row: Subscription, look: Look) -> Table:
     return collections_table(Collection.objects.filter(origin=row.public_id), look)
 
 
 def _renewals(row: Subscription, look: Look) -> Table:
     rows, older = look.slice_of(row.renewals.all())
+    rows = list(rows)
+    invoices = invoice_links(one.invoice for one in rows)
     columns = [
         Column("Boundary"),
         Column("State"),
@@ -79,7 +99,7 @@ def _renewals(row: Subscription, look: Look) -> Table:
     return Table(
         columns,
         [
-            (display.link(one, display.instant(one.period_start)), display.state(one), one.what, one.detail, reference(one.invoice),
+            (display.link(one, display.instant(one.period_start)), display.state(one), one.what, one.detail, invoices.get(one.invoice, ""),
              display.money(one.amount_minor, one.currency))
             for one in rows
         ],
@@ -90,11 +110,13 @@ def _renewals(row: Subscription, look: Look) -> Table:
 
 def _changes(row: Subscription, look: Look) -> Table:
     rows, older = look.slice_of(row.changes.select_related("to_price__plan", "from_price__plan"))
+    rows = list(rows)
+    invoices = invoice_links(one.invoice for one in rows)
     return Table(
         [Column("Asked"), Column("From"), Column("To"), Column("Proration"), Column("State"), Column("Invoice")],
         [
             (display.instant(one.created_at), f"{one.from_price} × {one.from_seats}", f"{one.to_price} × {one.to_seats}",
-             one.get_proration_display(), display.state(one), reference(one.invoice))
+             one.get_proration_display(), display.state(one), invoices.get(one.invoice, ""))
             for one in rows
         ],
         empty="It was never changed.",
@@ -104,10 +126,12 @@ def _changes(row: Subscription, look: Look) -> Table:
 
 def _lines(row: Subscription, look: Look) -> Table:
     rows, older = look.slice_of(row.pending_lines.all())
+    rows = list(rows)
+    invoices = invoice_links(one.invoice for one in rows)
     return Table(
         [Column("Line"), Column("For"), Column("On invoice"), Column("Amount", money=True)],
         [
-            (one.description, f"{one.period_start:%d %b %Y} to {one.period_end:%d %b %Y}", reference(one.invoice) or "the next one",
+            (one.description, f"{one.period_start:%d %b %Y} to {one.period_end:%d %b %Y}", invoices.get(one.invoice, "") or "the next one",
              display.money(one.amount_minor, row.price.currency))
             for one in rows
         ],
@@ -396,7 +420,7 @@ class SubscriptionAdmin(OperatorAdmin):
             ("Ends at", display.instant(row.cancel_at)),
             ("Goes on at", display.instant(row.resumes_at)),
             ("Last full period, net", display.money(row.last_minor, row.price.currency)),
-            ("Latest invoice", reference(row.latest_invoice)),
+            ("Latest invoice", invoice_links([row.latest_invoice]).get(row.latest_invoice, "")),
             ("Test clock", display.instant(row.customer.clock_at)),
             ("Begun by", self.person(row, "made_by")),
             ("Ended", display.instant(row.ended_at)),

@@ -30,7 +30,7 @@ from backoffice.kit.admin import (
     state_column,
 )
 from backoffice.kit.money import Money
-from billing.collection.admin import reference
+from billing.collection.admin import invoice_links
 from billing.subscriptions import operations
 from billing.subscriptions.models import RenewalBatch, RenewalItem, Subscription
 from billing.subscriptions.states import BATCH, ITEM, BatchState, ItemState
@@ -53,11 +53,11 @@ queue(
 
 
 def _items(batch: RenewalBatch, look: Look) -> Table:
-    rows, older = look.slice_of(batch.work.select_related("subscription"))
+    rows, older = look.slice_of(batch.work.select_related("subscription__customer", "subscription__price__plan"))
     return Table(
-        [Column("Subscription"), Column("Boundary"), Column("State"), Column("Came to"), Column("Why"), Column("Amount", money=True), Column("Before", money=True)],
+        [Column("Subscription"), Column("Price"), Column("Boundary"), Column("State"), Column("Came to"), Column("Why"), Column("Amount", money=True), Column("Before", money=True)],
         [
-            (display.link(one.subscription, display.short_id(one.subscription.public_id)), display.link(one, display.instant(one.period_start)),
+            (display.link(one.subscription, one.subscription.customer.external_id), str(one.subscription.price), display.link(one, display.instant(one.period_start)),
              display.state(one), one.what, one.detail, display.money(one.amount_minor, one.currency),
              display.money(one.previous_minor, one.currency))
             for one in rows
@@ -241,7 +241,7 @@ class RenewalItemAdmin(OperatorAdmin):
             ("Batch", display.link(row.batch)),
             ("Came to", row.what),
             ("The period before, net", display.money(row.previous_minor, row.currency)),
-            ("Invoice", reference(row.invoice)),
+            ("Invoice", invoice_links([row.invoice]).get(row.invoice, "")),
             ("Code", row.code),
             ("Let pass by", self.person(row, "accepted_by")),
             ("Worked", display.instant(row.worked_at)),

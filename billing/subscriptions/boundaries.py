@@ -79,5 +79,5 @@ def _expire(row: Subscription, actor: Actor, at: datetime) -> None:
     if CollectionAttempt.objects.filter(collection__origin=row.public_id, status__in=ON_THE_WAY).exists():
         return
     move(row, S.INCOMPLETE_EXPIRED, actor=actor, at=at, reason="The first invoice was not paid in time.")
-    if row.latest_invoice and rooms.invoices.facts(invoice=row.latest_invoice).status == "open":
+    if row.latest_invoice and rooms.invoices.facts(invoice=row.latest_invoice).status in ("open", "draft", "finalizing_failed"):
         give_up_invoice(row.latest_invoice, actor, at, "The first invoice was not paid in time.")

@@ -312,6 +312,9 @@ def drop_unpaid_change(row: Subscription, change: SubscriptionChange, actor: Act
 def give_up_invoice(invoice: str, actor: Actor, at: datetime, reason: str) -> None:
     """Stop collecting an invoice and void it; one that was paid in part, or whose payment is on its way, stays open, for people to settle."""
     stop_collections(invoice=invoice, actor=actor, at=at, reason=reason)
+    if rooms.invoices.facts(invoice=invoice).status in ("draft", "finalizing_failed"):
+        rooms.invoices.void(invoice=invoice, actor=actor, at=at, reason=reason)  # its tax was never decided: nothing is claimed
+        return
     found = Collection.objects.filter(invoice=invoice).first()
     if found is None or found.attempts.filter(status__in=ON_THE_WAY).exists():
         return

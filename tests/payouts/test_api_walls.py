@@ -15,6 +15,7 @@ from billing.customers.models import Customer
 from billing.invoices.models import CreditNote, Invoice
 from billing.payments.models import CardSetup, Payment
 from billing.refunds.models import Refund
+from billing.subscriptions.models import ClockAdvance, Subscription, SubscriptionChange
 from payouts.compliance.models import Document, Person, Requirement, Stake
 from payouts.compliance.operations import declare_ownership, reopen_requirement
 from payouts.earnings.models import Earning
@@ -27,6 +28,7 @@ from tests.factories.partners import ApiClient, make_client
 from tests.factories.receiver import make_endpoint
 from tests.factories.runs import give_money
 from tests.factories.sellers import make_iban, make_payee, make_seller, make_tier
+from tests.factories.subscriptions import make_price
 
 pytestmark = pytest.mark.django_db
 PREFIX = "api/v1/"
@@ -41,6 +43,7 @@ ASKED_PAYMENT = {
     "seller": "{seller_id}",
 }
 ASKED_REFUND = {"payment": "{payment_id}", "amount": {"amount_minor": 1, "currency": "EUR"}, "reason": "mine now"}
+SUBSCRIBED = {"customer": "{customer_id}", "price": "{price_id}"}
 
 # route → method → (what B may expect, body). Ids in the path are A's; {seller} and the like in bodies and queries too.
 MATRIX = {
@@ -73,6 +76,17 @@ MATRIX = {
     "disputes/<public_id:dispute_id>/accept": {"post": (OWN, {"reason": "mine now"})},
     "decisions": {"get": (LIST, None), "post": (OWN, ASKED)},
     "decisions/<public_id:decision_id>": {"get": (OWN, None)},
+    "plans": {"get": (None, None)},  # what is offered is everybody's to read
+    "plans/<public_id:plan_id>": {"get": (None, None)},
+    "subscriptions": {"get": (LIST, None), "post": (OWN, SUBSCRIBED)},
+    "subscriptions/<public_id:subscription_id>": {"get": (OWN, None)},
+    "subscriptions/<public_id:subscription_id>/change": {"get": (OWN, None), "post": (OWN, {"seats": 3})},
+    "subscriptions/<public_id:subscription_id>/preview": {"post": (OWN, {"seats": 3})},
+    "subscriptions/<public_id:subscription_id>/pause": {"post": (OWN, {"reason": "mine now"})},
+    "subscriptions/<public_id:subscription_id>/resume": {"post": (OWN, {})},
+    "subscriptions/<public_id:subscription_id>/cancel": {"post": (OWN, {"reason": "mine now"})},
+    "subscriptions/<public_id:subscription_id>/uncancel": {"post": (OWN, {})},
+    "customers/<public_id:customer_id>/advance": {"get": (OWN, None), "post": (OWN, {"to": "2030-01-01T00:00:00Z"})},
     "customers": {
         "get": (LIST, None),
         "post": (OWN, {"external_id": "x", "name": "B", "country": "FR", "currency": "EUR", "seller": "{seller_id}"}),
@@ -169,6 +183,7 @@ def belongings():
     ids |= {"endpoint_id": endpoint.public_id, "delivery_id": endpoint.deliveries.get().public_id}
     ids["dispute_id"] = make_dispute(seller).public_id
     issued = billing.furnish(seller, clock.now())
+    ids |= ids_of_a_subscription(owner, issued.customer)
     return owner, ids | {
         "customer_id": issued.customer.public_id,
         "invoice_id": issued.public_id,
@@ -188,6 +203,14 @@ def ids_of_money_in(customer):
         "refund_id": Refund.objects.get(customer=customer).public_id,
         "setup_id": CardSetup.objects.get(customer=customer).public_id,
     }
+
+
+def ids_of_a_subscription(owner, customer):
+    price = make_price()
+    wanted = {"customer": customer.public_id, "price": price.public_id, "trial_days": 30}
+    made = owner.post("subscriptions", wanted).json()
+    owner.post(f"subscriptions/{made['id']}/change", {"seats": 2, "when": "period_end"})
+    return {"subscription_id": made["id"], "price_id": price.public_id, "plan_id": price.plan.public_id}
 
 
 def fill(text, ids):
@@ -220,6 +243,9 @@ def snapshot():
             Customer,
             Invoice,
             CreditNote,
+            Subscription,
+            SubscriptionChange,
+            ClockAdvance,
             Payment,
             CardSetup,
             Refund,
@@ -290,6 +316,7 @@ def test_lists_and_their_filters_never_show_other_partners_rows(route, belonging
         "webhook_endpoints": [],
         "deliveries": [f"endpoint={ids['endpoint_id']}", f"event={ids['event_id']}", "status=pending"],
     }
+    filters |= {"subscriptions": [f"customer={ids['customer_id']}", "status=trialing"]}
     filters |= {"credit_notes": [f"invoice={ids['invoice_id']}"]}
     filters |= {
         "payments": [f"customer={ids['customer_id']}", "status=succeeded"],

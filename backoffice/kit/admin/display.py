@@ -48,6 +48,9 @@ _TONE |= dict.fromkeys("succeeded answered".split(), "good") | dict.fromkeys("re
 _TONE |= dict.fromkeys("requires_action requires_confirmation needs_action".split(), "warn") | dict.fromkeys(
     "calling".split(), "busy"
 )
+# Subscriptions, invoices and their collection.
+_TONE |= dict.fromkeys("settled succeeded".split(), "good") | dict.fromkeys("finalizing_failed unpaid exhausted".split(), "bad")
+_TONE |= dict.fromkeys("parked incomplete awaiting_payment needs_action".split(), "warn")
 
 
 def money(amount_minor: int | None, currency: str, *, signed: bool = False) -> str | SafeString:

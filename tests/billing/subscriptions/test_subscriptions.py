@@ -337,6 +337,38 @@ def test_prices_are_immutable_and_old_subscribers_stay(till):
         type(row.price).objects.filter(pk=row.price_id).update(components=[])
 
 
+# A period of 31 days from 1 March, 9:00, at 31.00 a seat; the change comes after `days` days. By hand: 3,100 / 31 = 100 a day and seat.
+@pytest.mark.parametrize(
+    ("proration", "days", "seats", "now", "next_invoice", "period_from_change"),
+    [
+        ("invoice_now", 10, 3, 2 * 2_100, 3 * 3_100, False),  # 21 days are left
+        ("next_invoice", 10, 3, None, 3 * 3_100 + 2 * 2_100, False),
+        ("none", 10, 3, None, 3 * 3_100, False),
+        ("reset", 10, 3, 3 * 3_100 - 2_100, 3 * 3_100, True),  # a full new period, less 21 unused days of one seat
+        ("invoice_now", 30, 2, 100, 2 * 3_100, False),  # the last day
+    ],
+)
+def test_each_proration_comes_to_what_a_hand_computes(till, proration, days, seats, now, next_invoice, period_from_change):
+    row = active(till, price=seats_price())
+    at = AT + days * DAY
+    change_subscription(subscription_id=row.pk, seats=seats, proration=proration, key="c", actor=ROBOT, at=at)
+    pay(at)
+    row = fresh(row)
+    assert (row.seats, row.current_period_start == at) == (seats, period_from_change)
+    assert amounts(till)[1:] == ([] if now is None else [now])
+    renew(row.current_period_end)
+    assert amounts(till)[-1] == next_invoice
+
+
+def test_cents_that_do_not_divide_are_rounded_once_a_line_and_never_lost(till):
+    price = make_price([{"code": "base", "unit_minor": 1_000}, {"code": "seat", "measure": "seats", "unit_minor": 333}])
+    row = active(till, price=price, seats=2)
+    at = AT + 7 * DAY  # 24 of 31 days are left
+    preview = preview_change(subscription_id=row.pk, seats=5, proration="invoice_now", at=at)
+    # unused: 1,000 * 24/31 = 774.19, 666 * 24/31 = 515.61; the rest of the period: 774.19, 1,665 * 24/31 = 1,289.03
+    assert [line.amount_minor for line in preview.lines] == [-774, -516, 774, 1_289]
+
+
 # --- stopping -----------------------------------------------------------------------------------------------------------
 
 
@@ -476,6 +508,47 @@ def test_card_then_balance_asks_the_balance_where_the_card_fails(till):
     renew(AT + DAY)
     pay(AT + DAY)
     assert fresh(row).status == "active" and till.of[0].paid == [("balance", 3_000)]
+
+
+def test_balance_that_was_empty_is_asked_again_the_next_time_the_seller_earns(till):
+    seller = make_seller()
+    customer = make_customer(seller=seller, gateway_method="")
+    subscribe(customer)
+    pay()
+    for hours, there in ((1, 0), (2, 1_000), (3, 5_000)):
+        till.balances[customer.pk] = there
+        at = AT + timedelta(hours=hours)
+        tell("balance.available", subject=seller.public_id, payload={"seller": seller.public_id, "currency": "EUR"}, at=at)
+        relay(at=at)
+    assert till.of[0].paid == [("balance", 1_000), ("balance", 2_000)] and Subscription.objects.get().status == "active"
+
+
+def test_money_earned_before_an_invoice_was_made_does_not_reach_back(till):
+    seller = make_seller()
+    customer = make_customer(seller=seller, gateway_method="")
+    subscribe(customer)
+    till.balances[customer.pk] = 5_000
+    tell("balance.available", subject=seller.public_id, payload={"seller": seller.public_id, "currency": "EUR"}, at=AT - DAY)
+    relay(at=AT)
+    assert till.of[0].paid == []
+
+
+@pytest.mark.parametrize("event", ["invoice.voided", "invoice.uncollectible"])
+def test_subscription_is_active_again_once_what_was_overdue_is_given_up(till, event):
+    row, at = overdue(till)
+    till.of[1].status, till.of[1].due_minor = "void", 0
+    tell(event, subject=till.of[1].public_id, payload={}, at=at + DAY)
+    relay(at=at + DAY)
+    assert (fresh(row).status, Collection.objects.get(invoice=till.of[1].public_id).status) == ("active", "stopped")
+    assert not CollectionAttempt.objects.filter(status="planned").exists()
+
+
+@pytest.mark.parametrize("stop", [pause_subscription, cancel_subscription])
+def test_nobody_owes_for_a_change_that_never_counted(till, stop):
+    row = active(till, price=seats_price())
+    change_subscription(subscription_id=row.pk, seats=3, key="up", actor=ROBOT, at=AT + DAY)
+    stop(subscription_id=row.pk, at_period_end=False, reason="holidays", actor=ROBOT, at=AT + 2 * DAY)
+    assert (till.of[1].status, fresh(row).changes.get().status) == ("void", "dropped")
 
 
 # --- test clocks --------------------------------------------------------------------------------------------------------
