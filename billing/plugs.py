@@ -8,6 +8,13 @@ def plug_in() -> None:
 
     _plug_payments()
     _plug_subscriptions()
+    _plug_reconciliation()
+
+
+def _plug_reconciliation() -> None:
+    from billing.reconciliation import fetching
+
+    fetching.plug_in()
 
 
 def _plug_payments() -> None:
