@@ -14,6 +14,7 @@ import billing.invoices.admin_reference  # noqa: E402
 import billing.plans.admin  # noqa: E402
 import billing.reconciliation.admin  # noqa: E402
 import billing.reconciliation.admin_matches  # noqa: E402
+import billing.reconciliation.admin_runs  # noqa: E402
 import billing.subscriptions.admin  # noqa: E402
 import billing.subscriptions.admin_renewals  # noqa: E402
 import billing.webhooks.admin  # noqa: E402, F401

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time
 from functools import lru_cache
 from typing import Any
 
@@ -123,10 +123,12 @@ def clamped(text: str) -> str | SafeString:
     return format_html('<span class="clamped" title="{0}">{0}</span>', text) if text else ""
 
 
-def age(at: datetime | None, now: datetime) -> str:
-    """Return how old something is, in the largest unit that says enough: '3 days', '5 hours', '12 minutes'."""
+def age(at: datetime | date | None, now: datetime) -> str:
+    """Return how old something is, in the largest unit that says enough: '3 days', '5 hours', '12 minutes'; a date is old from its beginning."""
     if at is None:
         return EMPTY
+    if not isinstance(at, datetime):
+        at = datetime.combine(at, time.min, UTC)
     seconds = max(0, int((now - at).total_seconds()))
     for size, unit in ((86400, "day"), (3600, "hour"), (60, "minute")):
         if seconds >= size:

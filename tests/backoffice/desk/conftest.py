@@ -70,7 +70,6 @@ def _market(tmp_path_factory: Any, django_db_setup: None, django_db_blocker: Any
     with django_db_blocker.unblock(), rails_in(folder, MEDIA_ROOT=folder / "media"):
         outer.__enter__()
         try:
-            write_what_is_missing()
             yield open_market(folder)
         finally:
             transaction.set_rollback(True)
