@@ -30,7 +30,6 @@ from payouts.sellers.models import Seller
 from tests.factories import billing, screening
 from tests.factories.compliance import make_newcomer, name_person, upload
 from tests.factories.dispatch import rails_in
-from tests.factories.migrated import write_what_is_missing
 from tests.factories.receiver import delivered, make_endpoint
 from tests.factories.runs import give_money, make_approved_run, make_payable_seller, make_run
 from tests.factories.sellers import make_payee, make_seller, make_staff
