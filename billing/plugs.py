@@ -8,6 +8,20 @@ def plug_in() -> None:
     from billing.collection import wiring as collection
     from billing.collection.sockets import outcome_told
     from billing.disputes import wiring as disputes
+    from billing.webhooks import appliers  # noqa: F401 - registers the appliers of disputes and early warnings
+
+    _plug_payments()
+    _plug_subscriptions()
+    _plug_reconciliation()
+
+
+def _plug_reconciliation() -> None:
+    from billing.reconciliation import fetching
+
+    fetching.plug_in()
+
+
+def _plug_payments() -> None:
     from billing.payments import handlers
     from billing.refunds import applying
     from billing.subscriptions import settled

@@ -316,12 +316,12 @@ ROLES["finance"] |= _views("billing", _RECONCILIATION) | _MATCHING
 ROLES["lead"] |= _views("billing", _RECONCILIATION) | _MATCHING | _acts("approve_break_correction", "approve_match_rules")
 ROLES["auditor"] |= _views("billing", _RECONCILIATION)
 
-# Webhooks to partners: a lead keeps endpoints; who answers partners may send again what they missed.
+# Webhooks to partners: a lead keeps endpoints, finance may send again what partners missed, support and auditors look.
 _WEBHOOKS = _views("backoffice", ["webhookendpoint", "webhookdelivery", "deliveryattempt"])
-for _role in ("finance", "lead", "support"):
-    ROLES[_role] |= _WEBHOOKS | _acts("replay_deliveries")
-ROLES["lead"] |= _acts("manage_endpoints")
-ROLES["auditor"] |= _WEBHOOKS
+for _role in ("finance", "lead", "support", "auditor"):
+    ROLES[_role] |= _WEBHOOKS
+ROLES["finance"] |= _acts("replay_deliveries")
+ROLES["lead"] |= _acts("replay_deliveries", "manage_endpoints")
 
 
 def write_roles(apps: Any = live_apps) -> None:

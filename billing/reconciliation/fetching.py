@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from itertools import islice
 
 from django.db import transaction
@@ -12,7 +13,8 @@ from django.db import transaction
 from backoffice.kit.actors import Actor
 from backoffice.kit.states import transition
 from backoffice.kit.transactions import durable
-from billing.gateways.port import BalanceTransaction, Gateway
+from billing.gateways.port import BalanceTransaction, Gateway, GatewayNotSetUp
+from billing.gateways.registry import gateway_named
 from billing.reconciliation.judging import open_breaks
 from billing.reconciliation.models import Composition, Feed, FeedKind, ProviderPayout, StagedLine
 from billing.reconciliation.payouts import PAYOUT_KIND, notice_payouts
@@ -34,6 +36,12 @@ _gateways: dict[str, Callable[[], Gateway]] = {}
 def fetch_from(name: str, gateway: Callable[[], Gateway]) -> None:
     """Plug in a gateway whose balance is reconciled; called from the wing's plugs."""
     _gateways[name] = gateway
+
+
+def plug_in() -> None:
+    """Plug in the card gateways; which of them is set up shows when it is asked."""
+    for name in ("stripe", "fake"):
+        fetch_from(name, partial(gateway_named, name))
 
 
 def gateways() -> dict[str, Callable[[], Gateway]]:
@@ -122,11 +130,13 @@ def _of_payout(one: BalanceTransaction, payout_ref: str) -> BalanceTransaction:
 
 @durable
 def fetch_all(*, actor: Actor, at: datetime) -> dict[str, dict[str, int] | str]:
-    """Fetch from every plugged gateway; one that cannot be asked is noted on its feed, and the others go on."""
+    """Fetch from every plugged gateway that is set up; one that cannot be asked is noted on its feed, and the others go on."""
     told: dict[str, dict[str, int] | str] = {}
     for name, make in gateways().items():
         try:
             told[name] = fetch_transactions(gateway=make(), actor=actor, at=at)
+        except GatewayNotSetUp:
+            continue
         except Exception as error:
             logger.exception("the gateway %s could not be read", name)
             problem = f"{type(error).__name__} at {at:%Y-%m-%d %H:%M} UTC"

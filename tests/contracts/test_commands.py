@@ -30,6 +30,7 @@ pytestmark = pytest.mark.django_db
 CHECKOUT = Path(__file__).resolve().parents[2]
 SELLERS = "external_id,legal_name,entity_type,country,currency,tier,schedule,account_holder,iban,bic,us_routing_number,us_account_number\n"
 EARNINGS = "external_id,seller,kind,order_ref,occurred_at,delivered_at,currency,gross,fee\n"
+BUYERS = "order_id,payment_sequential,payment_type,payment_installments,payment_value_cents\n"
 AT = "2026-02-03T09:00:00Z"
 
 
@@ -69,6 +70,8 @@ def write_files(folder: Path, books: Books) -> list[Path]:
         "sellers_partly.csv": SELLERS + seller.format(2) + seller.format(3).replace("EUR", "XXX"),
         "earnings.csv": EARNINGS + sale.format(1, french, 1),
         "earnings_partly.csv": EARNINGS + sale.format(2, french, 2) + sale.format(3, "nobody", 3),
+        "buyers.csv": f"{BUYERS}o-77,1,card,1,1200\no-77,2,voucher,1,300\n",
+        "buyers_twice.csv": f"{BUYERS}o-78,1,card,1,1200\no-78,1,card,1,1200\n",
         "headless.csv": "a,b,c\n1,2,3\n",
         "empty.csv": "",
         "one_entry.csv": f"{LIST_HEAD}\na1,Zoltan Krabbenhoft,person,,,,,\n",
@@ -153,6 +156,9 @@ GOOD = [
         0,
         "list version new added changed removed",
     ),
+    (f"import_buyer_payments {{buyers}} --as finance@example.com --at {AT}", 0, "read new known total"),
+    (f"reconcile --at {AT}", 0, "run fetched counts coverage breaks payouts_open groups_open"),
+    (f"reconcile --no-fetch --as finance@example.com --at {AT}", 0, "run counts coverage"),
     (f"screen Krabbenhoft --country HU --birth-date 1961-04-17 --at {AT}", 0, "result threshold versions hits"),
 ]
 
@@ -191,6 +197,8 @@ REFUSED = [
     (f"approve_run {{built}} --as lead@example.com --content-hash 00 --at {AT}", "approved_hash_differs"),
     (f"prepare_report --regime dac7 --year 2026 --as auditor@example.com --at {AT}", "not_permitted"),
     (f"seed_demo --at {AT}", None),
+    (f"reconcile --as auditor@example.com --at {AT}", "not_permitted"),
+    (f"import_buyer_payments {{buyers}} --as auditor@example.com --at {AT}", "not_permitted"),
     (f"load_list {{list}} --format opensanctions-csv --name invented --at {AT}", "list_of_other_format"),
     (f"load_list {{one_entry}} --format csv --name invented --at {AT}", "list_shrinks"),
     (f"load_list {{list}} --format csv --name other --as auditor@example.com --at {AT}", "not_permitted"),
@@ -261,6 +269,9 @@ UNUSABLE = [
     f"load_list {{list}} --format csv --name new --as nobody@example.com --at {AT}",
     f"screen Krabbenhoft --birth-date yesterday --at {AT}",
     f"screen Krabbenhoft --country France --at {AT}",
+    *[f"import_buyer_payments {file} --at {AT}" for file in [*FILES, "{buyers_twice}"]],
+    f"import_buyer_payments {{buyers}} --currency GOLD --at {AT}",
+    f"reconcile --as nobody@example.com --at {AT}",
     "bench screening",
 ]
 

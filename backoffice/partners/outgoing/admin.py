@@ -291,13 +291,13 @@ class WebhookEndpointAdmin(OperatorAdmin):
 
     def standing(self, row: WebhookEndpoint) -> str:
         if row.status == EndpointStatus.ENABLED or row.failing_since is None:
-            return ""
+            return row.url
         since = display.age(row.failing_since, clock.now())
-        return f"{row.failures_in_row} attempts in a row failed, over {since}."
+        return f"{row.failures_in_row} attempts in a row failed, over {since}: {row.url}"
 
     def facts(self, row: WebhookEndpoint) -> list[tuple[str, Any]]:
         return [
-            ("URL", display.copyable(row.url, row.url)),
+            ("URL", display.copyable(row.url, endpoints.host_of(row.url)[-28:])),
             ("Partner", display.link(row.partner)),
             ("Events", ", ".join(row.event_types) or "all"),
             ("Old secret signs until", display.instant(row.previous_until) if row.previous_until else ""),
@@ -376,10 +376,10 @@ class WebhookDeliveryAdmin(OperatorAdmin):
 
     def facts(self, row: WebhookDelivery) -> list[tuple[str, Any]]:
         return [
-            ("Event", display.link(row.event, row.event.public_id)),
+            ("Event", display.link(row.event, display.short_id(row.event.public_id))),
             ("About", display.plain(row.event.subject)),
             ("Number among its events", str(row.sequence)),
-            ("Endpoint", display.link(row.endpoint, row.endpoint.url)),
+            ("Endpoint", display.link(row.endpoint, endpoints.host_of(row.endpoint.url))),
             ("Tries", str(row.tries)),
             ("Next attempt", display.instant(row.next_attempt_at) if row.status == DeliveryStatus.PENDING else ""),
             ("Ended", display.instant(row.ended_at)),

@@ -251,7 +251,7 @@ class RotateSecret(ApiView):
     """A new secret."""
 
     @verb(
-        operation="rotate_webhook_secret", scope="webhooks:write", takes=RotateIn, answers=EndpointOut, example_in={"overlap_hours": 24},
+        operation="create_webhook_secret", scope="webhooks:write", takes=RotateIn, answers=EndpointOut, example_in={"overlap_hours": 24},
         example=ENDPOINT_EXAMPLE, status=200,
     )  # fmt: skip
     def post(self, request: Any, given: dict[str, Any], call: Call, endpoint_id: str) -> dict[str, Any]:
@@ -265,7 +265,7 @@ class DisableEndpoint(ApiView):
     """Stop."""
 
     @verb(
-        operation="disable_webhook_endpoint", scope="webhooks:write", takes=WhyIn, answers=EndpointOut, example_in={"reason": "moving house"},
+        operation="update_webhook_endpoint_to_disabled", scope="webhooks:write", takes=WhyIn, answers=EndpointOut, example_in={"reason": "moving house"},
         example=ENDPOINT_EXAMPLE | {"status": "disabled_by_user"}, status=200, refusals=[_DISABLED],
     )  # fmt: skip
     def post(self, request: Any, given: dict[str, Any], call: Call, endpoint_id: str) -> dict[str, Any]:
@@ -279,7 +279,7 @@ class EnableEndpoint(ApiView):
     """Go on."""
 
     @verb(
-        operation="enable_webhook_endpoint", scope="webhooks:write", takes=WhyIn, answers=EndpointOut, example_in={"reason": "mended"},
+        operation="update_webhook_endpoint_to_enabled", scope="webhooks:write", takes=WhyIn, answers=EndpointOut, example_in={"reason": "mended"},
         example=ENDPOINT_EXAMPLE, status=200, refusals=["endpoint_live:409:The endpoint is enabled already."],
     )  # fmt: skip
     def post(self, request: Any, given: dict[str, Any], call: Call, endpoint_id: str) -> dict[str, Any]:
@@ -293,7 +293,7 @@ class PingEndpoint(ApiView):
     """Try it."""
 
     @verb(
-        operation="ping_webhook_endpoint", scope="webhooks:write", takes=NothingIn, answers=EndpointOut, example_in={}, example=ENDPOINT_EXAMPLE,
+        operation="create_webhook_ping", scope="webhooks:write", takes=NothingIn, answers=EndpointOut, example_in={}, example=ENDPOINT_EXAMPLE,
         status=202, refusals=[_DISABLED],
     )  # fmt: skip
     def post(self, request: Any, given: dict[str, Any], call: Call, endpoint_id: str) -> dict[str, Any]:
@@ -307,7 +307,7 @@ class ResendMissed(ApiView):
     """What an endpoint missed."""
 
     @verb(
-        operation="resend_missed_events", scope="webhooks:write", takes=StretchIn, answers=ResentOut, example_in={"since": "2026-11-20T00:00:00Z"},
+        operation="create_webhook_resend", scope="webhooks:write", takes=StretchIn, answers=ResentOut, example_in={"since": "2026-11-20T00:00:00Z"},
         example={"object": "resent", "endpoint": _WHE, "count": 12, "livemode": False}, status=202,
         refusals=[_DISABLED, "stretch_unusable:422:The stretch begins before it ends, and at most 90 days ago."],
     )  # fmt: skip
@@ -356,7 +356,7 @@ class ReplayDelivery(ApiView):
     """Once more."""
 
     @verb(
-        operation="replay_delivery", scope="webhooks:write", takes=NothingIn, answers=DeliveryOut, example_in={},
+        operation="create_delivery_replay", scope="webhooks:write", takes=NothingIn, answers=DeliveryOut, example_in={},
         example=DELIVERY_EXAMPLE | {"status": "pending"}, status=202,
         refusals=[_DISABLED, "delivery_under_way:409:The delivery is to be sent: it is sent by itself."],
     )  # fmt: skip

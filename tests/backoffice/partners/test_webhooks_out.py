@@ -387,7 +387,7 @@ def test_a_delivery_is_sent_again_on_a_persons_word_and_not_while_it_is_under_wa
         replay_delivery(delivery_id=only(endpoint).pk, actor=ACTOR, at=AT)
     work(at=AT)
 
-    client.force_login(make_staff("support"))
+    client.force_login(make_staff("finance"))
     address = reverse("admin:backoffice_webhookdelivery_button", args=[only(endpoint).pk, "replay"])
     assert client.post(address, {"key": new_id("frm"), "reason": "They lost it."}).status_code == 302
     work(at=clock.now())

@@ -5,11 +5,13 @@ from __future__ import annotations
 import io
 import re
 import zipfile
+from datetime import timedelta
 
 import pytest
 from django.test import Client
 from django.urls import reverse
 
+from backoffice.kit import clock
 from billing.disputes.models import Dispute, DisputeSubmission
 from billing.webhooks.models import InboundEvent
 from billing.webhooks.operations import take_in, work
@@ -147,3 +149,28 @@ def test_a_policy_is_proposed_on_the_desk_and_put_in_force_by_another():
     press(lead, proposed, "adopt", reason="Agreed.")
     proposed.refresh_from_db()
     assert proposed.state == "in_force"
+
+
+def test_many_dead_events_are_processed_again_with_one_reason():
+    with provider_in(make_seller()) as provider:
+        refs = [provider.open_dispute(status="warning_closed") for _ in range(3)]
+        for ref in refs:
+            provider.disputes[ref]["amount"] = "much"
+        for notice in provider.events:
+            take_in(provider="stripe", notice=notice, at=AT)
+        for minutes in (0, 5, 60):
+            work(at=AT + timedelta(minutes=minutes))
+        dead = list(InboundEvent.objects.filter(state="dead").values_list("pk", flat=True))
+        assert len(dead) == 3
+
+        finance = signed_in("finance")
+        chosen = {"action": "replay", "_selected_action": dead, "index": 0}
+        preview = finance.post(reverse("admin:billing_inboundevent_changelist"), chosen)
+        form = {"ids": dead, "key": preview.context["key"], "reason": "They mended the shape."}
+        done = finance.post(reverse("admin:billing_inboundevent_bulk", args=["replay"]), form)
+        assert (done.context["done"], done.context["refused"]) == (3, [])
+        for ref in refs:
+            provider.disputes[ref]["amount"] = 5_000
+        work(at=clock.now())
+    assert set(InboundEvent.objects.values_list("state", "replays")) == {("processed", 1)}
+    assert Dispute.objects.count() == 3
