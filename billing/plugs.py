@@ -4,10 +4,6 @@
 def plug_in() -> None:
     """Register truths, sockets between the rooms, and event consumers."""
     from billing import invariants  # noqa: F401 - registers the truths
-    from billing.collection import consuming
-    from billing.collection import wiring as collection
-    from billing.collection.sockets import outcome_told
-    from billing.disputes import wiring as disputes
     from billing.webhooks import appliers  # noqa: F401 - registers the appliers of disputes and early warnings
 
     _plug_payments()

@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db import connection
 
@@ -25,10 +25,10 @@ from fraud.features.facts import Asked, Values, values_of
 from fraud.features.models import FraudEvent, Point
 from fraud.features.recording import Happening, record_event
 from fraud.lists.operations import index_of, lock_lists
-from fraud.lists.queries import anything_active, conditions, lists_version, said_of
-from fraud.model.queries import FEATURE, Loaded, live_model, load_model, said_by
+from fraud.lists.queries import conditions, said_of
+from fraud.model.queries import FEATURE, Loaded, load_model, model_at, said_by
 from fraud.rules.policy import policy_version
-from fraud.rules.sets import CompiledSet, PointSet, current_set_id, load_set, write_set
+from fraud.rules.sets import CompiledSet, PointSet, load_set, write_set
 from payouts.sellers.models import PayeeAccount, Seller
 
 __all__ = [
@@ -75,11 +75,12 @@ def decide(*, question: Question, actor: Actor, at: datetime) -> Decision:
     if earlier is not None:
         return earlier
 
-    rules = _rules(at)
+    standing = _standing()
+    rules = _rules(standing.rule_set, at)
     asked = rules.at(question.happening.kind)
     event = record_event(happening=question.happening, at=at)
-    listed, said = _listed(question, event, at)
-    model = live_model(event.kind)
+    listed, said = _listed(question, event, standing.anything_listed, at)
+    model = model_at(event.kind, standing.model)
     values = values_of(
         Asked(event, said, question.seller.pk if question.seller else None, question.payee.pk if question.payee else None),
         asked.names | (model.formula.names if model else frozenset()),
@@ -88,7 +89,7 @@ def decide(*, question: Question, actor: Actor, at: datetime) -> Decision:
     scored = _scored(model, values, asked)
 
     verdict = judge(asked, event.kind, values.known, listed, scored)
-    decision = _keep(question, event, rules, values, listed, verdict, actor, at, started)
+    decision = _keep(question, event, rules, standing.lists, values, listed, verdict, actor, at, started)
     _keep_hits(decision, asked, at)
     if is_looked_at(decision.point, decision.outcome):
         _open_review(decision, verdict, actor, at)
@@ -123,15 +124,37 @@ def _lock_question(question: Question) -> None:
         )
 
 
-def _rules(at: datetime) -> CompiledSet:
-    newest = current_set_id()
+class _Standing(NamedTuple):
+    """What stands when a decision is made: the newest rule set, the version of the lists, whether anything is listed, the live model's id."""
+
+    rule_set: int
+    lists: int
+    anything_listed: bool
+    model: str
+
+
+_STANDING = """
+SELECT coalesce((SELECT max(id) FROM fraud_ruleset), 0), coalesce((SELECT max(id) FROM fraud_listsversion), 0),
+       EXISTS (SELECT 1 FROM fraud_listedvalue WHERE state = 'active'), coalesce((SELECT public_id FROM fraud_modelversion WHERE state = 'live'), '')"""
+
+
+def _standing() -> _Standing:
+    """Read it in one statement: a decision is mostly round trips."""
+    with connection.cursor() as cursor:
+        cursor.execute(_STANDING)
+        return _Standing(*cursor.fetchone())
+
+
+def _rules(newest: int, at: datetime) -> CompiledSet:
     if not newest:
         # the first decision of an installation without a rule: what was asked of nothing has a name, too
         newest = write_set(actor=Actor("system", "decisions"), at=at, why="no rules yet").pk
     return load_set(newest)
 
 
-def _listed(question: Question, event: FraudEvent, at: datetime) -> tuple[list[dict[str, Any]], dict[str, str]]:
+def _listed(
+    question: Question, event: FraudEvent, anything_listed: bool, at: datetime
+) -> tuple[list[dict[str, Any]], dict[str, str]]:
     """Return what is listed of the event's values, and what was allowed before; and {kind: list or ''} for the rules."""
     values: dict[str, set[str]] = {
         "seller": {question.seller.public_id} if question.seller else {event.seller},
@@ -144,7 +167,7 @@ def _listed(question: Question, event: FraudEvent, at: datetime) -> tuple[list[d
     }
     kinds = [kind for kind, found in values.items() if found - {""}] + (["iban"] if event.payee else [])
     found: list[Any] = []
-    if anything_active():
+    if anything_listed:
         indexes = {kind: {index_of(kind, one) for one in some if one} for kind, some in values.items() if some - {""}}
         found = conditions(indexes | ({"iban": {event.payee}} if event.payee else {}), at)
     listed = [one.as_json() for one in found]
@@ -162,6 +185,7 @@ def _keep(
     question: Question,
     event: FraudEvent,
     rules: CompiledSet,
+    lists: int,
     values: Values,
     listed: list[dict[str, Any]],
     verdict: Verdict,
@@ -175,7 +199,7 @@ def _keep(
         amount_minor=event.amount_minor, currency=event.currency, outcome=verdict.outcome, because=verdict.because, code=verdict.code,
         operator_text=verdict.operator_text, seller_text=verdict.seller_text, score=verdict.score,
         review_on=(at + timedelta(days=verdict.review_days)).date() if held else None,
-        rule_set_id=rules.id, policy_version=policy_version(), catalogue_version=catalogue_version(), lists_version=lists_version(),
+        rule_set_id=rules.id, policy_version=policy_version(), catalogue_version=catalogue_version(), lists_version=lists,
         features=values.known, missing=values.missing, conditions=listed, results=verdict.results, model=dict(verdict.model), durations=values.durations,
         duration_us=int((time.perf_counter() - started) * 1_000_000), actor=str(actor), decided_at=at,
     )  # fmt: skip

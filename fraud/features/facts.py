@@ -1,6 +1,6 @@
 """Everything else a rule may look at: the event itself, the seller's past, who it is linked to, lists and screening.
 
-Each source is one statement in a savepoint of its own: what cannot be read is missing, and a rule that needs it is unknown, never clean.
+Each source is a statement or two behind a savepoint: what cannot be read is missing, and a rule that needs it is unknown, never clean.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from fraud.features.windows import Seen
 from fraud.screening.queries import standing
 
 logger = logging.getLogger(__name__)
+_Read = Callable[[], dict[str, Any]]
 
 
 @dataclass(slots=True)
@@ -46,7 +47,7 @@ class Asked:
 def values_of(asked: Asked, names: frozenset[str], *, at: datetime) -> Values:
     """Return the features among `names` as of an event, with what is known at `at`."""
     values = Values()
-    sources: dict[str, Callable[[], dict[str, Any]]] = {
+    sources: dict[str, _Read] = {
         "event": lambda: of_event(asked.event),
         "events": lambda: velocity(asked.event, names),
         "history": lambda: _history(asked, names, at),
@@ -55,23 +56,40 @@ def values_of(asked: Asked, names: frozenset[str], *, at: datetime) -> Values:
         "exposure": lambda: exposure(asked.seller_id, asked.event.currency) if asked.seller_id and asked.event.currency else {},
         "screening": lambda: {"seller.screening": standing(asked.event.seller)} if asked.seller_id else {},
     }
-    for source, read in sources.items():
-        wanted = [one.name for one in of_source(names, source)]
-        if not wanted:
+    wanted = {source: [one.name for one in of_source(names, source)] for source in sources}
+    reads = {source: read for source, read in sources.items() if wanted[source]}
+    for source, found in _read(reads, values.durations).items():
+        if found is None:
+            values.missing.update(dict.fromkeys(wanted[source], "the source could not be read"))
             continue
-        started = time.perf_counter()
-        try:
-            with transaction.atomic():
-                found = read()
-        except Error:
-            logger.exception("features: the source %s could not be read", source)
-            values.missing.update(dict.fromkeys(wanted, "the source could not be read"))
-        else:
-            values.known.update({name: found[name] for name in wanted if found.get(name) is not None})
-            values.missing.update({name: "nothing is known of it here" for name in wanted if found.get(name) is None})
-        values.durations[source] = int((time.perf_counter() - started) * 1_000_000)
+        values.known.update({name: found[name] for name in wanted[source] if found.get(name) is not None})
+        values.missing.update({name: "nothing is known of it here" for name in wanted[source] if found.get(name) is None})
     values.missing.update(dict.fromkeys(names - features().keys(), "no such feature"))
     return values
+
+
+def _read(reads: Mapping[str, _Read], durations: dict[str, int]) -> dict[str, dict[str, Any] | None]:
+    """Read all sources in one savepoint, which is two round trips; when one fails, each in its own, so that only that one is missing."""
+
+    def timed(source: str, read: _Read) -> dict[str, Any]:
+        started = time.perf_counter()
+        found = read()
+        durations[source] = int((time.perf_counter() - started) * 1_000_000)
+        return found
+
+    def alone(source: str, read: _Read) -> dict[str, Any] | None:
+        try:
+            with transaction.atomic():
+                return timed(source, read)
+        except Error:
+            logger.exception("features: the source %s could not be read", source)
+            return None
+
+    try:
+        with transaction.atomic():
+            return {source: timed(source, read) for source, read in reads.items()}
+    except Error:
+        return {source: alone(source, read) for source, read in reads.items()}
 
 
 def of_event(event: FraudEvent) -> dict[str, Any]:

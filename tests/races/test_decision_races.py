@@ -32,7 +32,7 @@ def test_a_decision_comes_before_a_change_of_the_lists_or_after_it_and_names_the
     make_live("event.amount_minor > 9000")
     before, _ = second_waits(lambda: decide(question=question("first"), actor=ROBOT, at=AT), block)
     after = ask(ref="after")
-    assert (before.outcome, before.lists_version) == ("allow", after.lists_version - 1)
+    assert before.outcome == "allow" and before.lists_version < after.lists_version == lists_version()
     assert (after.outcome, after.code) == ("block", "listed_blocked")
 
     make_listed("watched", "buyer", "b2")

@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
+from io import StringIO
 
 import pytest
+from django.core.management import call_command
 from django.db import DatabaseError, connection, transaction
 
+from backoffice.kit.actors import staff
 from backoffice.kit.approvals import ApproverIsMaker
+from backoffice.kit.invariants import check_books
+from backoffice.kit.outbox import Event, _subscribers, relay
 from fraud.decisions.models import Decision, DecisionReview, Replay
 from fraud.decisions.operations import ReviewIsClosed, allow_reviewed, replay, uphold_reviewed
+from fraud.decisions.sockets import on_alert
 from fraud.decisions.working import decide_sales, replay_decisions, watch_rules
 from fraud.features.models import FraudEvent
+from fraud.features.recording import record_event
+from fraud.lists.models import ListedValue
 from fraud.lists.operations import approve_listed, end_listed, list_value
 from fraud.rules.models import RuleVersion
-from tests.factories.fraud import AT, CHECKER, MAKER, ROBOT, ask, make_listed, make_live, make_shadow
+from tests.factories.fraud import AT, CHECKER, MAKER, ROBOT, ask, happening, make_listed, make_live, make_shadow
+from tests.factories.notices import make_dispute
+from tests.factories.runs import make_payable_seller
+from tests.factories.sellers import make_staff
 
 pytestmark = pytest.mark.django_db
 
@@ -161,3 +173,73 @@ def test_sales_that_were_booked_unasked_are_decided_on_afterwards():
     assert decide_sales(actor=ROBOT, at=AT) == 2
     assert Decision.objects.filter(key="feed:2").get().outcome == "hold"
     assert decide_sales(actor=ROBOT, at=AT) == 0
+
+
+def test_whoever_works_alerts_hears_each_once_and_never_inside_the_decision():
+    heard = []
+    on_alert("test.cases", lambda subject, decision, at: heard.append((subject, decision.outcome, at)))
+    try:
+        make_live("event.amount_minor > 1000")
+        decision = ask(ref="loud")
+        ask(ref="quiet", amount_minor=5)
+        assert heard == []
+        while relay(at=AT):
+            pass
+        relay(at=AT)
+        assert heard == [("loud", "hold", decision.decided_at)]
+        told = Event.objects.get(type="decision.hold").payload
+        assert told == {"point": "sale", "subject": "loud", "outcome": "hold", "code": "large_amount"}
+    finally:
+        for outcome in ("review", "hold", "block"):
+            _subscribers.pop(f"test.cases.{outcome}")
+
+
+def test_the_command_makes_decisions_again_and_says_by_its_exit_code_whether_they_agree():
+    make_live("event.amount_minor > 1000")
+    decision = ask()
+
+    def run():
+        out, code = StringIO(), 0
+        try:
+            call_command(
+                "replay_decisions", "--json", "--at", (AT + timedelta(hours=1)).isoformat(), stdout=out, stderr=StringIO()
+            )
+        except SystemExit as stop:
+            code = int(stop.code or 0)
+        return code, json.loads(out.getvalue())
+
+    code, answer = run()
+    assert code == 0 and (answer["sampled"], answer["agreed"]) == (1, 1)
+    with connection.cursor() as cursor:
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        cursor.execute("ALTER TABLE fraud_decision DISABLE TRIGGER decision_kept")
+        cursor.execute("UPDATE fraud_decision SET outcome = 'block'")
+        cursor.execute("ALTER TABLE fraud_decision ENABLE TRIGGER decision_kept")
+    code, answer = run()
+    assert code == 1 and answer["agreed"] == 0 and decision.public_id in json.dumps(answer)
+
+
+def test_exposure_is_read_from_balances_and_open_disputes_in_the_currency_asked_about():
+    seller = make_payable_seller(20_000)
+    make_dispute(seller)
+    make_live(
+        "exposure.total_minor > 0 && exposure.disputed_minor >= 0 && exposure.unsettled_minor > 0 && exposure.debt_minor >= 0"
+    )
+    decision = ask(seller=seller)
+    seen = {name.removeprefix("exposure."): value for name, value in decision.features.items() if name.startswith("exposure.")}
+    assert seen["unsettled_minor"] >= 20_000 and seen["disputed_minor"] > 0 and seen["debt_minor"] == 0
+    assert seen["total_minor"] == seen["unsettled_minor"] + seen["disputed_minor"]
+    assert ask(seller=seller, currency="USD").features["exposure.total_minor"] == 0
+    assert "exposure.total_minor" in ask().missing
+
+
+def test_the_demo_has_rules_by_two_people_lists_and_decisions():
+    from backoffice.demo import fraud
+
+    pull_sale = happening(ref="demo:1", amount_minor=90_000, at=AT - timedelta(days=1))
+    record_event(happening=pull_sale, at=AT)
+    people = {role: staff(make_staff(role).pk) for role in ("risk", "lead")}
+    assert fraud.furnish(people=people, at=AT) == 1
+    assert sorted(RuleVersion.objects.values_list("state", flat=True)) == ["live", "live", "live", "shadow"]
+    assert sorted(ListedValue.objects.values_list("state", flat=True)) == ["active"] * 4 + ["waiting"]
+    assert all(one.ok for one in check_books({15}))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from datetime import UTC, datetime, timedelta
 from io import StringIO
@@ -32,24 +33,15 @@ INPUTS = (Input("event.amount_minor", "log1p", 8.0, 1.0, 3.0), Input("buyer.coun
 @pytest.fixture(scope="module")
 def history(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("history") / "history.csv"
-    write_history(path=path, events=5_000, days=60, seed=11, ends=datetime(2026, 3, 1, tzinfo=UTC))
+    write_history(path=path, events=8_000, days=60, seed=11, ends=datetime(2026, 3, 1, tzinfo=UTC))
     return path
-
-
-def test_a_model_trained_on_generated_history_finds_fraud_in_days_it_had_not_seen(history: Path) -> None:
-    trained = train(rows=rows_of_file(history, WEEK), source="history.csv", label_delay=WEEK)
-    said = trained.measured
-    assert said["auc"] > 0.8 and said["average_precision"] > 5 * said["guessing"], said
-    assert said["precision"] > 0.4 and said["recall"] > 0.3
-    # a gap of the label delay lies between what was learnt and what was measured
-    assert trained.trained_to + WEEK <= trained.tested_to and trained.rows + said["rows"] < 5_000
 
 
 def test_the_scoring_agrees_with_the_library_that_trained_it(history: Path) -> None:
     import numpy as np
     from sklearn.linear_model import LogisticRegression
 
-    rows = list(rows_of_file(history, WEEK))[:4_000]
+    rows = list(itertools.islice(rows_of_file(history, WEEK), 2_500))
     names = ("event.amount_minor", "seller.count_24h", "buyer.count_7d")
     table = np.log1p(np.array([[row.values[name] for name in names] for row in rows], dtype=float))
     mean, scale = table.mean(axis=0), table.std(axis=0)
@@ -137,10 +129,15 @@ def run(*arguments: str) -> tuple[int, dict[str, Any]]:
     return code, json.loads(out.getvalue())
 
 
-def test_the_command_trains_and_asks_a_second_person_or_says_what_is_missing(history: Path, tmp_path: Path) -> None:
+def test_the_command_trains_on_made_history_and_finds_fraud_in_days_the_model_had_not_seen(history: Path, tmp_path: Path) -> None:
     code, answer = run("--events", str(history))
-    assert code == 0 and answer["state"] == "waiting" and answer["measured"]["auc"] > 0.8
-    assert ModelVersion.objects.get().public_id == answer["model"]
+    said = answer["measured"]
+    assert code == 0 and answer["state"] == "waiting"
+    assert said["auc"] > 0.85 and said["average_precision"] > 5 * said["guessing"], said
+    assert said["precision"] > 0.4 and said["recall"] > 0.3
+    version = ModelVersion.objects.get(public_id=answer["model"])
+    # a gap of the label delay lies between what was learnt and what was measured
+    assert version.trained_to + WEEK <= version.tested_to and version.rows + said["rows"] < 8_000
     assert list(rows_of_history(since=AT - WEEK, until=AT)) == []
     code, answer = run()
     assert (code, answer["error"]["code"]) == (1, "too_few_labels")
