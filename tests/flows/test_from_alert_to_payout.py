@@ -12,6 +12,7 @@ from backoffice.kit.errors import Refusal
 from backoffice.kit.invariants import check_books
 from backoffice.kit.outbox import Event
 from fraud.cases import operations as cases
+from fraud.cases.closing import CaseStillHolds
 from fraud.cases.models import Case
 from fraud.decisions.allowing import AllowingRefused
 from fraud.decisions.models import DecisionReview
@@ -67,6 +68,8 @@ def test_two_people_release_what_a_rule_held_and_it_is_paid(held: Payout) -> Non
     assert case.seller_id == held.seller_id and case.at_stake == {"USD": 120_000}
     with pytest.raises(AllowingRefused, match="takes two people"):
         allow_reviewed(review_id=DecisionReview.objects.get(subject=held.public_id).pk, reason="fine", actor=analyst, at=NOON)
+    with pytest.raises(CaseStillHolds):
+        cases.close_case(case_id=case.pk, label="fraud", reason="done", actor=analyst, at=NOON)
     asked = decide(case, "release", analyst, target=held.public_id, at=NOON, reason="Invoices and parcels were shown.")
     held.refresh_from_db()
     assert (asked.state, held.status) == ("waiting", "held"), "one person is not enough"
