@@ -10,12 +10,13 @@ from backoffice.kit.outbox import tell
 from backoffice.kit.states import transition
 from backoffice.kit.transactions import composable
 from backoffice.staff import audit
-from fraud.cases.effects import reviews_of
+from fraud.cases.effects import reviews_of, stands_still
 from fraud.cases.joining import refuse_unfinished
 from fraud.cases.models import Alert, Case, CaseLabel
 from fraud.cases.states import CASE, CaseState
 from fraud.cases.taking import ReasonMissing
 from fraud.cases.working import held_case
+from fraud.decisions.operations import allow_reviewed, uphold_reviewed
 from fraud.features.models import LabelSource
 from fraud.features.recording import label_event
 
@@ -27,7 +28,7 @@ class LabelMissing(InputError):
 
 class CaseStillHolds(Refusal):
     code = "case_still_holds"
-    sentence = "{count} of what decisions stopped here still wait for a person. Release or block them first, or uphold their reviews: nothing stays held without an owner."
+    sentence = "{count} of what decisions stopped here still wait for a person: release each, or block the seller. Nothing stays held without an owner."
 
 
 @composable
@@ -40,11 +41,9 @@ def close_case(*, case_id: int, label: str, reason: str, actor: Actor, at: datet
         raise LabelMissing(known=", ".join(str(one) for one in CaseLabel.labels))
     if not reason.strip():
         raise ReasonMissing()
-    case = held_case(case_id, actor, at)
+    case = held_case(case_id, actor, at, with_seller=True)
     refuse_unfinished(case)
-    if waiting := reviews_of(case).count():
-        raise CaseStillHolds(count=waiting)
-
+    _judge_reviews(case, label, reason, actor, at)
     events = Alert.objects.filter(case=case, decision__isnull=False).values_list("decision__event_id", flat=True).distinct()
     for event_id in sorted(events):
         label_event(event_id=event_id, is_fraud=label == CaseLabel.FRAUD, source=LabelSource.ANALYST, actor=actor, at=at)
@@ -54,3 +53,13 @@ def close_case(*, case_id: int, label: str, reason: str, actor: Actor, at: datet
     audit.record(actor, "case.close", case.public_id, at, reason, {"label": label})
     tell("case.closed", subject=case.public_id, payload={"subject": case.subject, "label": label}, at=at)
     return case
+
+
+def _judge_reviews(case: Case, label: str, reason: str, actor: Actor, at: datetime) -> None:
+    """Judge with the label what only asked for a look; what keeps something of ours standing still is decided on its own before."""
+    waiting = list(reviews_of(case).order_by("pk"))
+    if holding := [one for one in waiting if stands_still(one)]:
+        raise CaseStillHolds(count=len(holding))
+    judge = uphold_reviewed if label == CaseLabel.FRAUD else allow_reviewed
+    for review in waiting:
+        judge(review_id=review.pk, reason=reason, actor=actor, at=at)

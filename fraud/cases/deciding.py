@@ -17,13 +17,14 @@ from backoffice.kit.outbox import tell
 from backoffice.kit.states import born, transition
 from backoffice.kit.transactions import composable
 from backoffice.staff import audit
-from fraud.cases.effects import Wish, carry_out, weigh
+from fraud.cases.effects import Wish, carry_out, freed_by, stands_still, weigh
 from fraud.cases.models import Case, CaseDecision, Kind
 from fraud.cases.policy import CasePolicy, case_policy
 from fraud.cases.states import CASE_DECISION, CaseDecisionState
 from fraud.cases.taking import ReasonMissing
 from fraud.cases.working import held_case, lock_case
 from fraud.decisions.models import DecisionReview
+from payouts.sellers.models import Seller
 
 ACTION = "case_decision"
 # What touches the seller says so in words the seller reads.
@@ -206,8 +207,8 @@ def may_allow(*, review: DecisionReview, actor: Actor, at: datetime, **_: Any) -
     """Answer the gate before somebody allows what a decision stopped: above the limit for one person, the case is where it is decided."""
     if CaseDecision.objects.filter(target=review.subject, kind=Kind.RELEASE, state=CaseDecisionState.APPROVED).exists():
         return []  # being carried out in this very transaction
-    if not case_policy().takes_two(Kind.RELEASE, review.decision.amount_minor, review.decision.currency):
+    amount_minor, currency = freed_by(review, Seller.objects.filter(public_id=review.seller).first())
+    if not stands_still(review) or not case_policy().takes_two(Kind.RELEASE, amount_minor, currency):
         return []
-    amount = Money(review.decision.amount_minor, review.decision.currency)
-    reason = f"Releasing {amount} takes two people: work its case, and decide the release there."
+    reason = f"Releasing {Money(amount_minor, currency)} takes two people: work its case, and decide the release there."
     return [Objection("block", "release_takes_two", reason)]

@@ -13,7 +13,7 @@ from backoffice.kit.money import Money, MoneyError
 from billing.payments.models import Payment
 from billing.refunds.operations import request_refund
 from fraud.cases.models import Alert, Case, CaseDecision, Kind
-from fraud.decisions.models import DecisionReview
+from fraud.decisions.models import DecisionReview, Outcome
 from fraud.decisions.operations import allow_reviewed, uphold_reviewed
 from fraud.decisions.states import ReviewState
 from fraud.features.models import Point
@@ -82,9 +82,7 @@ def _weigh_release(case: Case, wish: Wish) -> tuple[int, str]:
         raise TargetInvalid(
             detail=f"Nothing named {wish.target or 'so'} is held in this case. Choose from what it shows as held."
         )
-    if review.point in (Point.PAYEE_CHANGE, Point.ONBOARDING):
-        return _behind(case, review)
-    return review.decision.amount_minor, review.decision.currency
+    return freed_by(review, case.seller)
 
 
 def open_review(case: Case, target: str) -> DecisionReview | None:
@@ -101,14 +99,19 @@ def reviews_of(case: Case) -> Any:
     return (open_ones.filter(seller=case.seller.public_id) | open_ones.filter(subject__in=fired)).distinct()
 
 
-def _behind(case: Case, review: DecisionReview) -> tuple[int, str]:
-    """Return what could leave to a freed account, or of a freed seller: all that is available in its currency."""
-    currency = PayeeAccount.objects.filter(public_id=review.subject).values_list("currency", flat=True).first()
-    if case.seller is None:
+def freed_by(review: DecisionReview, seller: Seller | None) -> tuple[int, str]:
+    """Return what could leave once a review is allowed: for an account or a seller, all that is available behind it."""
+    if seller is None or review.point not in (Point.PAYEE_CHANGE, Point.ONBOARDING):
         return review.decision.amount_minor, review.decision.currency
-    currency = currency or case.seller.currency
-    bucket = seller_buckets([case.seller.pk]).get((case.seller.pk, currency), {})
+    account = PayeeAccount.objects.filter(public_id=review.subject).values_list("currency", flat=True).first()
+    currency = account or seller.currency
+    bucket = seller_buckets([seller.pk]).get((seller.pk, currency), {})
     return max(0, bucket.get("available", 0)), currency
+
+
+def stands_still(review: DecisionReview) -> bool:
+    """Tell whether something of ours waits for a review: a payout, an account, a seller; at other points only the asker was answered."""
+    return review.outcome != Outcome.REVIEW and review.point in (Point.PAYOUT, Point.PAYEE_CHANGE, Point.ONBOARDING)
 
 
 def _freed_by_pause(case: Case) -> tuple[int, str]:

@@ -126,6 +126,8 @@ def check(data: bytes) -> None:
         document = etree.fromstring(data, parser=_parser())
     except etree.XMLSyntaxError as error:
         raise ReportInvalid(problems=f"it is no XML ({error.msg})") from None
+    if document.getroottree().docinfo.doctype:
+        raise ReportInvalid(problems="it declares a document type, which no report does")
     schema = _schema()
     if not schema.validate(document):
         problems = [f"line {one.line}: {one.message}" for one in list(schema.error_log)[:SHOWN_MAX]]

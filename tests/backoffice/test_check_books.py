@@ -7,6 +7,7 @@ import json
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,9 @@ from billing.subscriptions.models import Subscription
 from billing.subscriptions.operations import change_subscription, renew_subscriptions
 from fraud.decisions.models import WantedHold
 from fraud.decisions.states import WANTED
+from fraud.cases.models import Case, SuspicionReport
+from fraud.cases.operations import claim_case, close_case, file_report
+from fraud.exposure.operations import snapshot_exposure
 from fraud.screening.operations import clear_hit, work
 from payouts.earnings.models import Earning
 from payouts.ledger.operations import Draft, post
@@ -40,6 +44,8 @@ from tests.factories import fraud, screening
 from tests.factories.billing import AT as BILLED_AT
 from tests.factories.billing import make_customer, make_invoice
 from tests.factories.books import AT, ROBOT, Books, books_in, undone
+from tests.factories.cases import decide_on_sale, furnish_cases, make_alert
+from tests.factories.fraud import make_live
 from tests.factories.notices import bring_events, make_dispute
 from tests.factories.receiver import happen, make_endpoint
 from tests.factories.reporting import file_everything
@@ -860,6 +866,90 @@ def a_model_is_asked_from_another_threshold(_: Books) -> None:
     fraud.make_model()
     assert fraud.ask(amount_minor=90_000).because == "model"
     spoil("UPDATE fraud_modelversion SET review_from = 999", tables="fraud_modelversion")
+
+
+# --- cases, exposure and the figures behind them
+
+
+def a_case(books: Books) -> Case:
+    return furnish_cases(books.french, books.maker, books.checker, at=AT)
+
+
+@corrupts("cases_count_their_alerts")
+def an_alert_is_not_counted(books: Books) -> None:
+    case = a_case(books)
+    spoil(f"UPDATE fraud_case SET alerts_count = alerts_count + 1 WHERE id = {case.pk}")
+
+
+@corrupts("cases_end_whole", "history_agrees_with_status")
+def a_case_closes_over_a_decision_that_waits(books: Books) -> None:
+    case = a_case(books)
+    spoil(
+        f"UPDATE fraud_case SET state = 'closed', label = 'fraud', closed_by = 'x', closed_at = now() WHERE id = {case.pk}",
+        tables="fraud_case",
+    )
+
+
+@corrupts("closed_cases_taught_the_rules")
+def a_closed_case_taught_nothing(books: Books) -> None:
+    make_live("event.amount_minor > 1000", effect="block")
+    decision = decide_on_sale(books.french, amount_minor=5_000)
+    case = make_alert(books.french, source="decision", reference=decision.public_id, decision=decision, at=AT).case
+    claim_case(case_id=case.pk, actor=books.checker, at=AT)
+    close_case(case_id=case.pk, label="fraud", reason="r", actor=books.checker, at=AT)
+    spoil("DELETE FROM fraud_fraudlabel WHERE source = 'analyst'", tables="fraud_fraudlabel")
+
+
+@corrupts("case_decisions_have_two_people")
+def a_decision_is_called_approved_by_nobody(books: Books) -> None:
+    a_case(books)
+    spoil(
+        "UPDATE fraud_casedecision SET takes_two = true, approved_by = 'staff:1' WHERE state = 'done' AND kind = 'pause'",
+        tables="fraud_casedecision",
+    )
+
+
+@corrupts("large_releases_took_two_people")
+def a_large_release_is_called_small(books: Books) -> None:
+    a_case(books)
+    spoil(
+        "UPDATE fraud_casedecision SET kind = 'release', amount_minor = 90000000, target = 'planted' WHERE state = 'done' AND NOT takes_two",
+        tables="fraud_casedecision",
+    )
+
+
+@corrupts("reports_were_filed_by_another")
+def a_report_is_filed_by_nobody(books: Books) -> None:
+    a_case(books)
+    report = SuspicionReport.objects.get()
+    file_report(report_id=report.pk, filed_ref="F-1", actor=books.checker, at=AT)
+    spoil("UPDATE fraud_suspicionreport SET sha256 = repeat('0', 64)", tables="fraud_suspicionreport")
+
+
+@corrupts("fraud_policies_have_two_people")
+def figures_come_in_force_by_one(books: Books) -> None:
+    a_case(books)
+    spoil("UPDATE fraud_fraudpolicy SET approved_by = 'staff:1' WHERE number = 2 AND kind = 'cases'", tables="fraud_fraudpolicy")
+
+
+@corrupts("exposure_is_the_sum_of_its_parts")
+def an_exposure_is_made_smaller(books: Books) -> None:
+    snapshot_exposure(actor=ROBOT, at=AT)
+    spoil(
+        "UPDATE fraud_exposuresnapshot SET exposure_minor = exposure_minor - 1 WHERE exposure_minor > 0",
+        tables="fraud_exposuresnapshot", constraints="fraud_exposuresnapshot.exposure_adds_up",
+    )  # fmt: skip
+
+
+@corrupts("crossed_thresholds_were_told")
+def a_crossed_threshold_is_kept_quiet(books: Books) -> None:
+    for day in (0, 1):
+        snapshot_exposure(actor=ROBOT, at=AT + timedelta(days=day))
+    spoil(
+        """UPDATE fraud_exposuresnapshot SET level = 'critical', reasons = '["exposure"]'
+            WHERE "on" = (SELECT max("on") FROM fraud_exposuresnapshot) AND level = ''""",
+        tables="fraud_exposuresnapshot",
+    )
 
 
 # --- the tests

@@ -28,6 +28,8 @@ from payouts.ledger.periods import open_period
 from payouts.runs.models import PayoutRun
 from payouts.sellers.models import Seller
 from tests.factories import billing, fraud, screening
+from tests.factories import billing, screening
+from tests.factories.cases import furnish_cases
 from tests.factories.compliance import make_newcomer, name_person, upload
 from tests.factories.dispatch import rails_in
 from tests.factories.receiver import delivered, make_endpoint
@@ -110,6 +112,7 @@ def open_market(folder: Path) -> Market:
     billing.furnish(held, AT)
     make_payee(held, trusted=False)
     _furnish(folder, held, maker, checker)
+    furnish_cases(held, maker, checker, at=AT)
     return Market(maker, checker, paid, bounced, held, sent, approved, waiting)
 
 

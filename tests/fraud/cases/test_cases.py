@@ -15,7 +15,7 @@ from backoffice.kit.invariants import check_books
 from backoffice.kit.outbox import Event
 from backoffice.staff.models import AuditEntry
 from fraud.cases import operations as cases
-from fraud.cases.closing import CaseStillHolds, LabelMissing
+from fraud.cases.closing import LabelMissing
 from fraud.cases.deciding import AmountMovedOn, DecisionWaits, SellerTextMissing
 from fraud.cases.effects import CaseHasNoSeller, TargetInvalid
 from fraud.cases.joining import CaseHasWaitingDecision
@@ -23,8 +23,9 @@ from fraud.cases.models import Alert, Case, CaseDecision, CaseJoin
 from fraud.cases.noting import PaperKnown
 from fraud.cases.queries import linked_subjects, rule_figures
 from fraud.cases.working import CaseIsEscalated, CaseIsTaken, CaseNotYours, NothingToTake, PriorityOnlyRises
+from fraud.decisions.allowing import AllowingRefused
 from fraud.decisions.models import DecisionReview
-from fraud.decisions.operations import uphold_reviewed
+from fraud.decisions.operations import allow_reviewed
 from fraud.features.models import FraudLabel
 from fraud.policies.models import FraudPolicy
 from fraud.policies.operations import (
@@ -214,6 +215,8 @@ def test_an_approval_dies_when_the_amount_behind_it_moves_on() -> None:
     case = cases.claim_case(case_id=Case.objects.get(subject=seller.public_id).pk, actor=analyst, at=AT)
     asked = decide(case, "release", analyst, target=account.public_id)
     assert (asked.state, asked.amount_minor) == ("waiting", 80_000), "what could leave to the account counts"
+    with pytest.raises(AllowingRefused, match=r"800\.00 EUR takes two"):
+        allow_reviewed(review_id=DecisionReview.objects.get(subject=account.public_id).pk, reason="fine", actor=analyst, at=AT)
     give_money(seller, 10_000, at=AT)
     with pytest.raises(AmountMovedOn):
         cases.approve_case_decision(decision_id=asked.pk, actor=lead, at=AT)
@@ -235,11 +238,8 @@ def test_a_case_is_closed_with_a_label_that_teaches_the_rule_that_fired() -> Non
     assert (case.alerts_count, case.priority) == (2, 3)
     with pytest.raises(LabelMissing, match="false alarm"):
         cases.close_case(case_id=case.pk, label="", reason="done", actor=analyst, at=AT)
-    with pytest.raises(CaseStillHolds):
-        cases.close_case(case_id=case.pk, label="fraud", reason="done", actor=analyst, at=AT)
-    for review in DecisionReview.objects.all():
-        uphold_reviewed(review_id=review.pk, reason="it was", actor=analyst, at=AT)
     cases.close_case(case_id=case.pk, label="fraud", reason="stolen cards", actor=analyst, at=AT)
+    assert {review.state for review in DecisionReview.objects.all()} == {"upheld"}
     assert FraudLabel.objects.filter(source="analyst", is_fraud=True, event__in=[decision.event, decision_two.event]).count() == 2
     found = rule_figures(version.pk, since=AT - timedelta(days=1))
     assert (found["alerts"], found["precision"], found["prevented"]) == (2, 1.0, {"EUR": 13_000})
