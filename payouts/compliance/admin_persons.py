@@ -45,7 +45,10 @@ class _OnSellersPage(OperatorAdmin):
 
     list_select_related: tuple[str, ...] = ("seller",)
     search_by = (lambda term: Q(seller__external_id=term),)
-    seller_shown = link_column("Seller", "seller")
+
+    @admin.display(description="Seller")
+    def seller_shown(self, row: Any) -> str:
+        return str(row.seller)
 
 
 def _capability(title: str, field: str) -> Any:

@@ -139,6 +139,7 @@ class SellerCapabilities(models.Model):
     derived_at = models.DateTimeField()
 
     class Meta:
+        verbose_name_plural = "seller capabilities"
         indexes = [models.Index(fields=["pay_out_code"], name="capability_off", condition=~models.Q(pay_out_code=""))]
 
     def __str__(self) -> str:

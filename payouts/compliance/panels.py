@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from django.urls import reverse
+from django.utils.html import format_html, format_html_join
 
 from backoffice.kit.admin import Column, Look, Panel, Table, display
 from backoffice.kit.approvals import Approval, ApprovalState
@@ -69,11 +70,10 @@ def _requirements(seller: Seller, look: Look) -> Table:
     may_see = look.user.has_perm(_DOCUMENTS)
     may_read = look.user.has_perm("payouts.view_person")
     return Table(
-        _columns("Requirement", "About", "State", "Given", "Documents", "Deadline", "What is wrong"),
+        _columns("Requirement", "State", "Given", "Documents", "Deadline", "What is wrong"),
         [
             (
-                display.link(row, row.title),
-                row.person.name if row.person and may_read else "",
+                _titled(row, may_read),
                 display.state(row, "state"),
                 row.value if row.evidence != "ownership" and may_read else "",
                 _papers(papers.get(row.pk, [])) if may_see else "",
@@ -86,9 +86,14 @@ def _requirements(seller: Seller, look: Look) -> Table:
     )
 
 
-def _papers(documents: list[Document]) -> Any:
-    from django.utils.html import format_html_join
+def _titled(row: Requirement, may_read: bool) -> Any:
+    """Return what is asked, and below it of whom."""
+    if row.person is None or not may_read:
+        return display.link(row, row.title)
+    return format_html("{}<br>{}", display.link(row, row.title), row.person.name)
 
+
+def _papers(documents: list[Document]) -> Any:
     return format_html_join(
         " ",
         "{} {}",
@@ -183,12 +188,11 @@ def _risk(seller: Seller, look: Look) -> Table:
     rows, older = look.slice_of(RiskRating.objects.filter(seller=seller))
     names = display.people(row.rated_by for row in rows)
     return Table(
-        _columns("Since", "Level", "Score", "Points", "Scorecard", "By", "Until", "Next review", "Reason"),
+        _columns("Since", "Level", "Points", "Scorecard", "By", "Until", "Next review", "Reason"),
         [
             (
                 display.instant(row.rated_at),
-                level_label(row.level),
-                row.score,
+                format_html("{} {}", level_label(row.level), row.score),
                 ", ".join(f"{name.replace('_', ' ')} {points}" for name, points in row.points.items()),
                 row.version,
                 names.get(row.rated_by, ""),

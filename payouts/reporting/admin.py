@@ -62,7 +62,8 @@ def _effect(row: TaxReport) -> list[tuple[str, Any]]:
         ("Report", str(row)),
         ("Sellers reported", display.number(row.reported_count)),
         ("of them with data missing", display.number(row.missing_count)),
-        ("Consideration", display.totals({currency: sums["consideration_minor"] for currency, sums in row.totals.items()})),
+        ("Consideration reported", display.totals({currency: sums["reported_minor"] for currency, sums in row.totals.items()})),
+        ("of all with figures", display.totals({currency: sums["consideration_minor"] for currency, sums in row.totals.items()})),
         ("Difference to the ledger", display.totals({c: sums["difference_minor"] for c, sums in row.totals.items()})),
     ]
 
@@ -224,11 +225,14 @@ class TaxReportLineAdmin(OperatorAdmin):
         ),
     )
     panels = (Panel("months", "By month", panels.months, lazy=False),)
-    seller_shown = link_column("Seller", "seller", lambda seller: seller.legal_name)
     report_shown = link_column("Report", "report")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[TaxReportLine]:
         return super().get_queryset(request).defer("identity")
+
+    @admin.display(description="Seller")
+    def seller_shown(self, row: TaxReportLine) -> str:
+        return row.seller.legal_name
 
     @admin.display(description="Reported")
     def reported_shown(self, row: TaxReportLine) -> Any:
@@ -236,7 +240,7 @@ class TaxReportLineAdmin(OperatorAdmin):
 
     @admin.display(description="Missing")
     def missing_shown(self, row: TaxReportLine) -> str:
-        return ", ".join(row.missing).replace("_", " ")
+        return panels.missing_text(row.missing, row.report.regime)
 
     def page_title(self, row: TaxReportLine) -> str:
         return f"{row.seller.legal_name} in {row.report}"
@@ -254,7 +258,7 @@ class TaxReportLineAdmin(OperatorAdmin):
             ("Consideration", display.money(sum(row.consideration), row.currency)),
             ("Fees", display.money(sum(row.fees), row.currency)),
             ("Taxes", display.money(sum(row.taxes), row.currency)),
-            ("Missing", ", ".join(row.missing).replace("_", " ")),
+            ("Missing", self.missing_shown(row)),
             ("Reference in the file", display.copyable(row.doc_ref, display.short_id(row.doc_ref)) if row.doc_ref else ""),
             ("Corrects", row.corrects_ref),
         ]

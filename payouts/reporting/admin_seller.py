@@ -20,14 +20,13 @@ from backoffice.kit.admin import (
     display,
     fields,
     instant_column,
-    link_column,
     plug,
     queue,
     state_column,
 )
 from payouts.reporting import asking, operations
 from payouts.reporting.models import TaxFile, TaxReportLine
-from payouts.reporting.panels import reported
+from payouts.reporting.panels import missing_text, reported
 from payouts.reporting.rules import all_rules
 from payouts.reporting.states import TAX_FILE, WAITING, Exclusion
 from payouts.sellers.models import Seller
@@ -103,15 +102,18 @@ class TaxFileAdmin(OperatorAdmin):
         ),
     )
     buttons = (_exclusion_button(lambda row: row.seller),)
-    seller_shown = link_column("Seller", "seller", lambda seller: seller.legal_name)
     regime_shown = choice_column("Regime", "regime")
     state_shown = state_column("State", "state")
     asked = instant_column("Asked", "asked_at")
     stops = instant_column("Payouts stop", "stops_at")
 
+    @admin.display(description="Seller")
+    def seller_shown(self, row: TaxFile) -> str:
+        return row.seller.legal_name
+
     @admin.display(description="Missing")
     def missing_shown(self, row: TaxFile) -> str:
-        return ", ".join(row.missing).replace("_", " ")
+        return missing_text(row.missing, row.regime)
 
     def page_title(self, row: TaxFile) -> str:
         return f"Tax data of {row.seller.legal_name}"
@@ -151,7 +153,7 @@ def _of_seller(seller: Seller, look: Look) -> Table:
                 reported(line),
                 display.number(sum(line.activities)),
                 display.money(sum(line.consideration), line.currency),
-                ", ".join(line.missing).replace("_", " ") or display.EMPTY,
+                missing_text(line.missing, line.report.regime) or display.EMPTY,
             )
             for line in rows
         ],

@@ -137,6 +137,8 @@ def totals_of(
             + abs(mine["fees_minor"] + theirs["fees_minor"] - books["fees_minor"])
             + abs(mine["taxes_minor"] + theirs["taxes_minor"] - books["taxes_minor"])
         )
+        if not difference and not any(mine.values()):
+            continue  # only sellers of other countries have it
         found[currency] = mine | {
             "ledger_consideration_minor": books["own_minor"],
             "ledger_fees_minor": books["fees_minor"] - theirs["fees_minor"],

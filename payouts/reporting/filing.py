@@ -20,7 +20,7 @@ from payouts.reporting import dpi, forms
 from payouts.reporting.figures import FIGURES, Figures, figures_of
 from payouts.reporting.identity import BLOCKING
 from payouts.reporting.models import TaxReport, TaxReportFile, TaxReportLine
-from payouts.reporting.preparing import changed_lines
+from payouts.reporting.preparing import changed_lines, count_reported
 from payouts.reporting.rules import rules_of
 from payouts.reporting.states import REPORT, LineCode, Regime, ReportKind, ReportState
 from payouts.reporting.vault import keep_file
@@ -179,6 +179,7 @@ def _leave_out(report: TaxReport, reason: str) -> None:
         raise DataBlocksFiling(count=count)
     # what was filed under this name before stays filed: it is neither corrected nor taken back by a line nobody can write
     lines.update(code=LineCode.DATA_MISSING, doc_ref="", corrects_ref="")
+    count_reported(report)
 
 
 def _write_files(report: TaxReport, at: datetime) -> list[TaxReportFile]:
@@ -216,7 +217,7 @@ def _shown(report: TaxReport, files: Sequence[TaxReportFile]) -> dict[str, objec
     return {
         "report": str(report),
         "sellers": report.reported_count,
-        "totals": {currency: sums["consideration_minor"] for currency, sums in report.totals.items()},
+        "totals": {currency: sums["reported_minor"] for currency, sums in report.totals.items()},
         "files": {one.name: one.sha256 for one in files},
     }
 

@@ -24,13 +24,16 @@ def tax_reports_reconcile() -> Rows:
              JOIN LATERAL (
                   SELECT k.key AS currency, (k.value ->> 'consideration_minor')::bigint AS consideration,
                          (k.value ->> 'fees_minor')::bigint AS fees, (k.value ->> 'ledger_consideration_minor')::bigint AS ledger,
-                         (k.value ->> 'difference_minor')::bigint AS difference FROM jsonb_each(r.totals) k) t ON true
+                         (k.value ->> 'difference_minor')::bigint AS difference,
+                         (k.value ->> 'reported_minor')::bigint AS reported FROM jsonb_each(r.totals) k) t ON true
              LEFT JOIN LATERAL (
-                  SELECT n.currency, sum(c.amount)::bigint AS consideration, sum(c.fee)::bigint AS fees
+                  SELECT n.currency, sum(c.amount)::bigint AS consideration, sum(c.fee)::bigint AS fees,
+                         coalesce(sum(c.amount) FILTER (WHERE n.code = ''), 0)::bigint AS reported
                     FROM payouts_taxreportline n, unnest(n.consideration, n.fees) AS c(amount, fee)
                    WHERE n.report_id = r.id AND n.currency = t.currency GROUP BY 1) l ON true
             WHERE r.state IN ('frozen', 'filed')
-              AND (coalesce(l.consideration, 0) <> t.consideration OR coalesce(l.fees, 0) <> t.fees OR t.consideration <> t.ledger OR t.difference <> 0)"""
+              AND (coalesce(l.consideration, 0) <> t.consideration OR coalesce(l.fees, 0) <> t.fees OR t.consideration <> t.ledger OR t.difference <> 0
+                   OR coalesce(l.reported, 0) <> t.reported)"""
     )
 
 

@@ -2,39 +2,54 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
+
+from django.utils.html import format_html
 
 from backoffice.kit.admin import Column, Look, Table, display
 from payouts.reporting.copy_b import copy_b
 from payouts.reporting.figures import quarters
 from payouts.reporting.models import TaxReport, TaxReportFile, TaxReportLine
+from payouts.reporting.rules import rules_of
 from payouts.reporting.states import Regime
 from payouts.reporting.vault import read_file
 
+_TOTALS = {
+    "gross_minor": "Gross sales",
+    "fees_minor": "Fees",
+    "taxes_minor": "Taxes",
+    "consideration_minor": "Consideration of all with figures",
+    "ledger_consideration_minor": "The same by the ledger",
+    "difference_minor": "Difference",
+    "reported_minor": "Consideration that is reported",
+}
+
 
 def totals(report: TaxReport, look: Look) -> Table:
-    """Return by currency what the lines say beside what the ledger says."""
-    rows = []
-    for currency, sums in report.totals.items():
-        rows.append(
-            (
-                currency,
-                display.number(sums["activities"]),
-                display.money(sums["gross_minor"], currency),
-                display.money(sums["fees_minor"], currency),
-                display.money(sums["taxes_minor"], currency),
-                display.money(sums["consideration_minor"], currency),
-                display.money(sums["ledger_consideration_minor"], currency),
-                display.label("0", "good") if not sums["difference_minor"] else display.money(sums["difference_minor"], currency),
-            )
-        )
-    columns = ["Gross sales", "Fees", "Taxes", "Consideration", "By the ledger", "Difference"]
+    """Return what the lines say beside what the ledger says, a column per currency."""
+    sums = list(report.totals.items())
+    rows: list[tuple[Any, ...]] = [("Sales", *(display.number(one["activities"]) for _, one in sums))]
+    for name, title in _TOTALS.items():
+        rows.append((title, *(_amount(name, one[name], currency) for currency, one in sums)))
     return Table(
-        [Column("Currency"), Column("Sales"), *(Column(name, money=True) for name in columns)],
-        rows,
+        [Column("What"), *(Column(currency, money=True) for currency, _ in sums)],
+        rows if sums else [],
         empty="No seller of these countries had a posting in the year.",
         note="Consideration is net of refunds and fees. The ledger is counted again by whose account each entry stands on.",
     )
+
+
+def _amount(name: str, amount_minor: int, currency: str) -> Any:
+    if name == "difference_minor" and not amount_minor:
+        return display.label("0", "good")
+    return display.money(amount_minor, currency)
+
+
+def missing_text(names: Sequence[str], regime: str) -> str:
+    """Return what is missing in the words the seller is asked with."""
+    titles = {item.name: item.asked.title for item in rules_of(regime).items}
+    return ", ".join(titles.get(name, name) for name in names).capitalize()
 
 
 def lines(report: TaxReport, look: Look) -> Table:
@@ -53,20 +68,17 @@ def lines_of_reported(report: TaxReport, look: Look) -> Table:
 
 def lines_table(report: TaxReport, found: list[TaxReportLine], older: int | None) -> Table:
     is_form = report.regime == Regime.US_1099K
-    columns = [Column("Seller"), Column("Reported"), Column("Sales")]
+    columns = [Column("Seller"), Column("Reported, or what is missing"), Column("Sales")]
     columns += [Column("Gross", money=True)] if is_form else [Column(f"Q{number}", money=True) for number in (1, 2, 3, 4)]
-    columns += [Column("Fees", money=True), Column("Missing")]
     rows = []
     for line in found:
         amounts = [sum(line.gross)] if is_form else quarters(line.consideration)
         rows.append(
             (
                 display.link(line, line.seller.legal_name),
-                reported(line),
+                format_html("{} {}", reported(line), missing_text(line.missing, report.regime)),
                 display.number(sum(line.activities)),
                 *(display.money(amount, line.currency) for amount in amounts),
-                display.money(sum(line.fees), line.currency),
-                ", ".join(line.missing).replace("_", " ") or display.EMPTY,
             )
         )
     return Table(columns, rows, empty="No seller had a posting in the year.", older=older, older_label="More")

@@ -14,6 +14,7 @@ from django.db import connection
 
 from backoffice.kit.actors import Actor
 from backoffice.kit.errors import InputError, NotFound, Refusal
+from backoffice.kit.invariants import rows_of
 from backoffice.kit.outbox import tell
 from backoffice.kit.states import born
 from backoffice.kit.transactions import composable
@@ -62,7 +63,7 @@ def prepare_report(*, regime: str, year: int, actor: Actor, at: datetime) -> Tax
     elsewhere = [one for key, one in figures.items() if key not in own]
     _write_lines(report, rules, own)
     report.totals = totals_of(list(own.values()), elsewhere, ledger_of(year, rules.zone, list(rules.countries)))
-    _count(report)
+    count_reported(report)
     report.rules, report.zone, report.prepared_by, report.prepared_at = rules.version, rules.zone, str(actor), at
     report.save()
     audit.record(
@@ -164,7 +165,16 @@ def _fingerprint(one: Figures, identity: Identity) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
-def _count(report: TaxReport) -> None:
+_REPORTED = """
+    SELECT n.currency, sum((SELECT sum(one) FROM unnest(n.consideration) AS one))::bigint AS amount FROM payouts_taxreportline n
+     WHERE n.report_id = %(report)s AND n.code = '' GROUP BY 1"""
+
+
+def count_reported(report: TaxReport) -> None:
+    """Set on a report (not saved) how many of its lines' sellers are reported, lack data, and what of the totals is theirs."""
+    reported = {row["currency"]: row["amount"] for row in rows_of(_REPORTED, {"report": report.pk})}
+    for currency, sums in report.totals.items():
+        sums["reported_minor"] = reported.get(currency, 0)
     lines = report.lines  # type: ignore[attr-defined]
     report.sellers_count = lines.values("seller_id").distinct().count()
     report.reported_count = lines.filter(code="").values("seller_id").distinct().count()

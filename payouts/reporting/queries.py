@@ -48,4 +48,4 @@ def present(report: TaxReport) -> dict[str, Any]:
     }
 
 
-_MONEY = ("gross_minor", "fees_minor", "taxes_minor", "consideration_minor", "ledger_consideration_minor")
+_MONEY = ("gross_minor", "fees_minor", "taxes_minor", "consideration_minor", "ledger_consideration_minor", "reported_minor")

@@ -43,6 +43,8 @@ _SAME = {
     "corp": "corp corporation",
     "co": "co company compagnie compania cie comp",
     "ag": "ag aktiengesellschaft",
+    "jsc": "jsc ojsc pjsc cjsc ao oao pao zao",
+    "llc": "llc ooo",
     "assoc": "assoc association",
     "intl": "intl international",
     "org": "org organization organisation",
@@ -55,6 +57,23 @@ _SAME = {
     "sheikh": "sheikh shaykh shaikh sheik cheikh",
     "mullah": "mullah mulla molla mollah",
 }
+# Legal forms in full, as lists write them, and the letters that everybody else writes.
+_IN_FULL = {
+    "jsc": "open joint stock company|public joint stock company|closed joint stock company|joint stock company|otkrytoe aktsionernoe obshchestvo|"
+    "publichnoe aktsionernoe obshchestvo|zakrytoe aktsionernoe obshchestvo|aktsionernoe obshchestvo",
+    "llc": "limited liability company|obshchestvo s ogranichennoi otvetstvennostyu|obshchestvo s ogranichennoy otvetstvennostyu",
+    "plc": "public limited company",
+    "gmbh": "gesellschaft mit beschrankter haftung",
+    "sa": "societe anonyme|sociedad anonima|sociedade anonima",
+    "sarl": "societe a responsabilite limitee",
+    "sas": "societe par actions simplifiee",
+    "spa": "societa per azioni",
+    "srl": "societa a responsabilita limitata|societatea cu raspundere limitata|sociedad de responsabilidad limitada",
+    "nv": "naamloze vennootschap",
+    "bv": "besloten vennootschap",
+}
+_LETTERS_OF = {phrase: letters for letters, phrases in _IN_FULL.items() for phrase in phrases.split("|")}
+_PHRASE = re.compile(r"\b(?:" + "|".join(sorted(_LETTERS_OF, key=len, reverse=True)) + r")\b")
 _CANON = {word: canon for canon, words in _SAME.items() for word in words.split()}
 FORMS = frozenset(
     "ltd inc corp co ag ges soc llc llp lp plc gmbh kg ohg sa sas sarl spa srl sl bv nv ab oy aps kft sro doo ooo oao zao pao ao jsc pjsc ojsc "
@@ -120,7 +139,10 @@ def _parts(plain: str, opaque: bool, vowelless: bool) -> tuple[str, ...]:
     letters = _INSIDE.sub("", letters)
     if opaque:
         letters = _SYLLABLE.sub(" ", letters)
-    return tuple(_NOT_NAME.sub(" ", letters.lower()).split())
+    words = " ".join(_NOT_NAME.sub(" ", letters.lower()).split())
+    shortened = _PHRASE.sub(lambda found: _LETTERS_OF[found.group()], words)
+    # who is called nothing but a legal form keeps it
+    return tuple((shortened if " " in shortened else words).split())
 
 
 def _in(char: str, ranges: tuple[tuple[int, int], ...]) -> bool:

@@ -113,6 +113,26 @@ def test_what_cannot_be_compared_says_why(text: str, problem: str) -> None:
     assert unscreenable([text]) == problem
 
 
+@pytest.mark.parametrize(
+    ("written", "listed"),
+    [
+        ("JSC Kwarzimov Instruments", "Kwarzimov Instruments Joint Stock Company"),
+        ("OAO Kwarzimov Instruments", "Open Joint Stock Company Kwarzimov Instruments"),
+        ("Kwarzimov Instruments PJSC", "Публичное акционерное общество Kwarzimov Instruments"),
+        ("ООО Кварзимов", "Общество с ограниченной ответственностью «Кварзимов»"),
+        ("SRL Pro Kwarz", "Societatea cu Răspundere Limitată PRO KWARZ"),
+        ("Kwarz Handel GmbH", "Kwarz Handel Gesellschaft mit beschränkter Haftung"),
+    ],
+)
+def test_a_legal_form_in_full_is_its_letters(written: str, listed: str) -> None:
+    matcher = Matcher([EntryFacts(1, "entity", [(listed, False)])])
+    assert [one.score >= 88 for one in matcher.match(Query([written], "entity"), 60)] == [True]
+
+
+def test_who_is_called_nothing_but_a_legal_form_keeps_it() -> None:
+    assert read_name("Joint Stock Company").parts == ("joint", "stock", "company")
+
+
 def test_one_comparable_name_is_enough() -> None:
     assert unscreenable(["王小明", "Wang Xiaoming"]) == ""
     assert unscreenable([]) == "no_letters"

@@ -134,6 +134,10 @@ def test_what_a_line_cannot_be_written_without_is_waited_for_or_left_out_with_a_
     report = freeze_report(report_id=report.pk, actor=MAKER, at=NOW, leave_out_reason="Asked three times; payouts are stopped.")
 
     assert TaxReportLine.objects.get(seller=person).code == "data_missing"
+    # who is left out is no longer said to be reported, and the money neither
+    assert (report.reported_count, report.sellers_count, report.missing_count) == (1, 2, 1)
+    assert report.totals["EUR"]["consideration_minor"] == 2 * report.totals["EUR"]["reported_minor"] == 2 * 30 * 90_00
+    assert tax_reports_reconcile() == []
     root = xml(report)
     assert [(one.text, one.get("unknown")) for one in root.iterfind(".//d:EntSellerID/d:TIN", NS)] == [("NOTIN", "true")]
     assert texts(root, ".//d:IndSellerID") == []
