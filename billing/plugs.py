@@ -4,21 +4,12 @@
 def plug_in() -> None:
     """Register truths, sockets between the rooms, and event consumers."""
     from billing import invariants  # noqa: F401 - registers the truths
-    from billing.webhooks import appliers  # noqa: F401 - registers the appliers of disputes and early warnings
-
-    _plug_payments()
-    _plug_subscriptions()
-    _plug_reconciliation()
-
-
-def _plug_reconciliation() -> None:
-    from billing.reconciliation import fetching
-
-    fetching.plug_in()
-
-
-def _plug_payments() -> None:
+    from billing.collection import consuming
+    from billing.collection import wiring as collection
+    from billing.collection.sockets import outcome_told
+    from billing.disputes import wiring as disputes
     from billing.payments import handlers
+    from billing.reconciliation import fetching
     from billing.refunds import applying
     from billing.subscriptions import settled
     from billing.webhooks import appliers  # noqa: F401 - registers who follows which object of the provider
@@ -30,3 +21,4 @@ def _plug_payments() -> None:
     outcome_told.plug("the subscription follows the money", settled.collection_told)
     applying.plug_in()
     disputes.plug_in()
+    fetching.plug_in()

@@ -30,10 +30,10 @@ from billing.invoices.operations import CreditLine, issue_credit_note
 from billing.plans.operations import create_coupon
 from billing.subscriptions.models import Subscription
 from billing.subscriptions.operations import change_subscription, renew_subscriptions
-from fraud.decisions.models import WantedHold
-from fraud.decisions.states import WANTED
 from fraud.cases.models import Case, SuspicionReport
 from fraud.cases.operations import claim_case, close_case, file_report
+from fraud.decisions.models import WantedHold
+from fraud.decisions.states import WANTED
 from fraud.exposure.operations import snapshot_exposure
 from fraud.screening.operations import clear_hit, work
 from payouts.earnings.models import Earning

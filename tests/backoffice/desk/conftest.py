@@ -28,7 +28,6 @@ from payouts.ledger.periods import open_period
 from payouts.runs.models import PayoutRun
 from payouts.sellers.models import Seller
 from tests.factories import billing, fraud, screening
-from tests.factories import billing, screening
 from tests.factories.cases import furnish_cases
 from tests.factories.compliance import make_newcomer, name_person, upload
 from tests.factories.dispatch import rails_in
