@@ -22,6 +22,7 @@ from payouts.earnings.models import Earning
 from payouts.runs.models import Payout
 from payouts.sellers.models import PayeeAccount, Seller
 from tests.factories import billing
+from tests.factories.books import undone
 from tests.factories.compliance import name_person, prove
 from tests.factories.notices import make_dispute
 from tests.factories.partners import ApiClient, make_client
@@ -148,8 +149,25 @@ CELLS = [(route, method) for route, methods in MATRIX.items() for method in meth
 
 
 @pytest.fixture
-def belongings():
-    """What A owns: one of everything that has an id."""
+def _django_db_helper():
+    """Keep pytest-django from opening a transaction around each test: the fixtures below do."""
+
+
+@pytest.fixture(scope="module")
+def _belongings(django_db_setup, django_db_blocker):
+    with django_db_blocker.unblock(), undone():
+        yield own_one_of_everything()
+
+
+@pytest.fixture
+def belongings(_belongings, django_db_blocker):
+    """What A owns, made once for the file: each test works in a savepoint that is undone."""
+    with django_db_blocker.unblock(), undone():
+        yield _belongings
+
+
+def own_one_of_everything():
+    """Return A, and the ids of one of everything that has an id."""
     make_tier("new")
     owner = make_client()
     endpoint = make_endpoint(at=clock.now(), partner=owner.partner, event_types=["payout.paid"])
