@@ -19,11 +19,14 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 
 import backoffice.management.commands as commands
+from backoffice.kit.clock import parse_at
 from backoffice.kit.commands import OperatorCommand
+from fraud.features.generating import write_history
 from tests.factories.books import Books, books_in, undone
 from tests.factories.screening import HEAD as LIST_HEAD
 from tests.factories.screening import load
 from tests.factories.sellers import make_iban, make_staff
+from tests.factories.subscriptions import make_customer
 from tests.payouts.bankfiles import samples
 
 pytestmark = pytest.mark.django_db
@@ -58,6 +61,9 @@ def everything(django_db_setup: None, django_db_blocker: Any, tmp_path_factory: 
         names = {path.stem: str(path) for path in write_files(folder, books)} | {"list": str(folder / "list.csv")}
         names |= {"folder": str(folder), "nowhere": str(folder / "nowhere.csv"), "out": str(folder / "out")}
         names |= {"built": books.built.public_id, "handed_over": books.handed_over.public_id, "settled": books.settled.public_id}
+        names["customer"] = make_customer().public_id
+        write_history(path=folder / "sales.csv", events=3_000, days=40, seed=3, ends=parse_at(AT))
+        names |= {"sales": str(folder / "sales.csv"), "made": str(folder / "made.parquet")}
         yield Place(books, names)
 
 
@@ -159,6 +165,21 @@ GOOD = [
     (f"import_buyer_payments {{buyers}} --as finance@example.com --at {AT}", 0, "read new known total"),
     (f"reconcile --at {AT}", 0, "run fetched counts coverage breaks payouts_open groups_open"),
     (f"reconcile --no-fetch --as finance@example.com --at {AT}", 0, "run counts coverage"),
+    (f"advance_clock {{customer}} 2026-02-10T09:00:00Z --at {AT}", 0, "customer clock stops"),
+    (f"renew_subscriptions --at {AT}", 0, "batch parked boundaries failed"),
+    (f"renew_subscriptions --dry-run --at {AT}", 0, "at counts totals previous changed parked"),
+    (f"make_fraud_history {{made}} --events 1000 --days 14 --at {AT}", 0, "events frauds scenarios file"),
+    (
+        f"backtest --expression event.amount_minor>100000 --events {{sales}} --at {AT}",
+        0,
+        "events hits true_hits precision recall amount_hit alerts_per_day seconds",
+    ),
+    (f"replay_decisions --at {AT}", 0, "sampled agreed share differing"),
+    (
+        f"train_model --events {{sales}} --label-delay-days 3 --as lead@example.com --at {AT}",
+        0,
+        "model number state rows frauds measured",
+    ),
     (f"screen Krabbenhoft --country HU --birth-date 1961-04-17 --at {AT}", 0, "result threshold versions hits"),
 ]
 
@@ -198,6 +219,9 @@ REFUSED = [
     (f"prepare_report --regime dac7 --year 2026 --as auditor@example.com --at {AT}", "not_permitted"),
     (f"seed_demo --at {AT}", None),
     (f"reconcile --as auditor@example.com --at {AT}", "not_permitted"),
+    (f"renew_subscriptions --as auditor@example.com --at {AT}", "not_permitted"),
+    (f"advance_clock {{customer}} 2026-02-10T09:00:00Z --as auditor@example.com --at {AT}", "not_permitted"),
+    (f"train_model --events {{sales}} --as auditor@example.com --at {AT}", "not_permitted"),
     (f"import_buyer_payments {{buyers}} --as auditor@example.com --at {AT}", "not_permitted"),
     (f"load_list {{list}} --format opensanctions-csv --name invented --at {AT}", "list_of_other_format"),
     (f"load_list {{one_entry}} --format csv --name invented --at {AT}", "list_shrinks"),
@@ -272,6 +296,18 @@ UNUSABLE = [
     *[f"import_buyer_payments {file} --at {AT}" for file in [*FILES, "{buyers_twice}"]],
     f"import_buyer_payments {{buyers}} --currency GOLD --at {AT}",
     f"reconcile --as nobody@example.com --at {AT}",
+    f"advance_clock nobody 2026-02-10T09:00:00Z --at {AT}",
+    f"advance_clock {{customer}} tomorrow --at {AT}",
+    f"renew_subscriptions --as nobody@example.com --at {AT}",
+    f"make_fraud_history {{folder}} --events 1000 --days 14 --at {AT}",
+    f"make_fraud_history {{made}} --events 1 --at {AT}",
+    f"backtest --at {AT}",
+    f"backtest nothing --at {AT}",
+    f"backtest --expression event.amount>1 --events {{sales}} --at {AT}",
+    *[f"backtest --expression true --events {file} --at {AT}" for file in FILES],
+    f"replay_decisions --sample 0 --at {AT}",
+    *[f"train_model --events {file} --at {AT}" for file in FILES],
+    f"train_model --days 0 --at {AT}",
     "bench screening",
 ]
 
