@@ -37,15 +37,15 @@ _TONE_OF_STATE = {
     "busy": "pending in_transit sending sent submitted running handed_over due pending_verification validation_asked",
 }
 _TONE: dict[str, str] = {state: tone for tone, states in _TONE_OF_STATE.items() for state in states.split()}
+# Payments, refunds and the calls behind them.
+_TONE |= dict.fromkeys("succeeded answered".split(), "good") | dict.fromkeys("requires_payment_method".split(), "bad")
+_TONE |= dict.fromkeys("requires_action requires_confirmation needs_action".split(), "warn") | dict.fromkeys(
 # Disputes and inbound events.
 _TONE |= dict.fromkeys("won processed prevented".split(), "good") | dict.fromkeys("lost".split(), "bad")
 _TONE |= dict.fromkeys("needs_response warning_needs_response appeal_needs_response early_warning triage retry".split(), "warn")
 _TONE |= dict.fromkeys("enabled succeeded".split(), "good") | dict.fromkeys("disabled_auto disabled_gone".split(), "bad")
 _TONE |= dict.fromkeys("degraded".split(), "warn")
 _TONE |= dict.fromkeys("under_review warning_under_review appeal_under_review processing sending asked".split(), "busy")
-# Payments, refunds and the calls behind them.
-_TONE |= dict.fromkeys("succeeded answered".split(), "good") | dict.fromkeys("requires_payment_method".split(), "bad")
-_TONE |= dict.fromkeys("requires_action requires_confirmation needs_action".split(), "warn") | dict.fromkeys(
     "calling".split(), "busy"
 )
 # Subscriptions, invoices and their collection.
