@@ -25,7 +25,7 @@ from billing.disputes.submitting import _claim as send_next
 from fraud.screening.operations import clear_hit, work
 from payouts.ledger.operations import Draft, post
 from payouts.ledger.templates import Leg, platform, seller
-from tests.factories import screening
+from tests.factories import reconciliation, screening
 from tests.factories.books import AT, ROBOT, Books, books_in, undone
 from tests.factories.notices import bring_events, make_dispute
 from tests.factories.receiver import happen, make_endpoint
@@ -570,6 +570,54 @@ def an_inbound_event_is_never_looked_at(books: Books) -> None:
 def an_inbound_event_dies_without_a_word(books: Books) -> None:
     bring_events(books.french, worked=True)
     spoil("UPDATE billing_inboundevent SET state = 'dead', code = ''")
+
+
+# --- reconciliation
+
+
+def told_by_others() -> None:
+    """A match, a charge we did not book, and a line of the bank nobody explains."""
+    balance = reconciliation.Balance()
+    balance.add("charge", 5_000, reference="order-1")
+    balance.add("charge", 100, reference="order-9")
+    reconciliation.book("order-9", 100)
+    reconciliation.fetch(balance)
+    reconciliation.bank([(700, "X", "who knows", 0)])
+    reconciliation.match()
+
+
+@corrupts("their_lines_are_matched_or_broken", "history_agrees_with_status")
+def a_break_is_swept_under_the_carpet(_: Books) -> None:
+    told_by_others()
+    spoil("UPDATE billing_break SET state = 'cleared'")
+
+
+@corrupts("bank_lines_are_staged")
+def a_line_of_the_bank_is_not_held_against_anything(_: Books) -> None:
+    told_by_others()
+    spoil("UPDATE billing_stagedline SET bank_entry_id = NULL WHERE source = 'bank'", tables="billing_stagedline")
+
+
+@corrupts("matches_add_up")
+def a_matched_line_grows_by_a_cent(_: Books) -> None:
+    told_by_others()
+    grown = "UPDATE billing_stagedline SET amount_minor = amount_minor + 1 WHERE state = 'matched' AND side = 'ours' AND reference = 'order-9'"
+    spoil(grown, tables="billing_stagedline")
+
+
+@corrupts("matched_lines_have_matches", "history_agrees_with_status")
+def a_line_of_a_match_says_it_has_none(_: Books) -> None:
+    told_by_others()
+    spoil(
+        "UPDATE billing_stagedline SET state = 'needs_review' WHERE state = 'matched' AND side = 'ours'",
+        tables="billing_stagedline",
+    )
+
+
+@corrupts("corrections_have_two_people", "history_agrees_with_status", "their_lines_are_matched_or_broken")
+def a_break_counts_as_corrected_by_nobody(_: Books) -> None:
+    told_by_others()
+    spoil("UPDATE billing_break SET state = 'corrected'", tables="billing_break")
 
 
 # --- webhooks to partners
