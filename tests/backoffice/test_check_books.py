@@ -43,6 +43,7 @@ from payouts.reporting.operations import keep_tax_data
 from tests.factories import fraud, screening
 from tests.factories.billing import AT as BILLED_AT
 from tests.factories.billing import make_customer, make_invoice
+from tests.factories import reconciliation, screening
 from tests.factories.books import AT, ROBOT, Books, books_in, undone
 from tests.factories.cases import decide_on_sale, furnish_cases, make_alert
 from tests.factories.fraud import make_live
@@ -767,6 +768,52 @@ def a_payment_is_applied_that_nobody_booked(books: Books) -> None:
 def a_number_is_taken_that_stands_on_no_document(books: Books) -> None:
     make_invoice(make_customer(books.french))
     spoil("UPDATE billing_numberseries SET last_number = last_number + 1", tables="billing_numberseries")
+# --- reconciliation
+
+
+def told_by_others() -> None:
+    """A match, a charge we did not book, and a line of the bank nobody explains."""
+    balance = reconciliation.Balance()
+    balance.add("charge", 5_000, reference="order-1")
+    balance.add("charge", 100, reference="order-9")
+    reconciliation.book("order-9", 100)
+    reconciliation.fetch(balance)
+    reconciliation.bank([(700, "X", "who knows", 0)])
+    reconciliation.match()
+
+
+@corrupts("their_lines_are_matched_or_broken", "history_agrees_with_status")
+def a_break_is_swept_under_the_carpet(_: Books) -> None:
+    told_by_others()
+    spoil("UPDATE billing_break SET state = 'cleared'")
+
+
+@corrupts("bank_lines_are_staged")
+def a_line_of_the_bank_is_not_held_against_anything(_: Books) -> None:
+    told_by_others()
+    spoil("UPDATE billing_stagedline SET bank_entry_id = NULL WHERE source = 'bank'", tables="billing_stagedline")
+
+
+@corrupts("matches_add_up")
+def a_matched_line_grows_by_a_cent(_: Books) -> None:
+    told_by_others()
+    grown = "UPDATE billing_stagedline SET amount_minor = amount_minor + 1 WHERE state = 'matched' AND side = 'ours' AND reference = 'order-9'"
+    spoil(grown, tables="billing_stagedline")
+
+
+@corrupts("matched_lines_have_matches", "history_agrees_with_status")
+def a_line_of_a_match_says_it_has_none(_: Books) -> None:
+    told_by_others()
+    spoil(
+        "UPDATE billing_stagedline SET state = 'needs_review' WHERE state = 'matched' AND side = 'ours'",
+        tables="billing_stagedline",
+    )
+
+
+@corrupts("corrections_have_two_people", "history_agrees_with_status", "their_lines_are_matched_or_broken")
+def a_break_counts_as_corrected_by_nobody(_: Books) -> None:
+    told_by_others()
+    spoil("UPDATE billing_break SET state = 'corrected'", tables="billing_break")
 
 
 # --- webhooks to partners

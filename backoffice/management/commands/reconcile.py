@@ -30,6 +30,8 @@ class Command(OperatorCommand):
         return {"run": run.pk, "fetched": fetched, "counts": run.counts, **summary(at)}
 
     def human(self, answer: dict[str, Any]) -> None:
+        if not any(answer["counts"].values()):
+            self.stdout.write("nothing new to match")
         for name, count in answer["counts"].items():
             if count:
                 self.stdout.write(f"{name.replace('_', ' ')}: {count:,}")
@@ -38,6 +40,8 @@ class Command(OperatorCommand):
                 f"{row['holder']}, {row['leg']}: {row['auto_share']} of {row['lines']:,} lines and {row['auto_amount_share']} of "
                 f"{Money(row['amount_minor'], row['currency'])} matched by themselves"
             )
+        if not answer["breaks"]:
+            self.stdout.write("no break is open")
         for row in answer["breaks"]:
             self.stdout.write(
                 f"open for {row['age']} days: {row['count']:,} breaks, {Money(row['amount_minor'], row['currency'])}"
