@@ -27,7 +27,7 @@ from payouts.holds.operations import create_reserve_plan, place_hold
 from payouts.ledger.periods import open_period
 from payouts.runs.models import PayoutRun
 from payouts.sellers.models import Seller
-from tests.factories import billing, screening
+from tests.factories import billing, screening, subscriptions
 from tests.factories.compliance import make_newcomer, name_person, upload
 from tests.factories.dispatch import rails_in
 from tests.factories.migrated import write_what_is_missing
@@ -109,6 +109,7 @@ def open_market(folder: Path) -> Market:
 
     held = make_payable_seller(60_000)
     billing.furnish(held, AT)
+    subscriptions.furnish(AT)
     make_payee(held, trusted=False)
     _furnish(folder, held, maker, checker)
     return Market(maker, checker, paid, bounced, held, sent, approved, waiting)
