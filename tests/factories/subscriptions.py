@@ -10,7 +10,7 @@ import itertools
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from backoffice.kit.actors import Actor, system
@@ -180,3 +180,22 @@ def claims_in_place() -> Iterator[None]:
     finally:
         if before is None:
             claims.unplug("inv")
+
+
+def furnish(at: datetime) -> Subscription:
+    """Put one of everything of the screens of plans, subscriptions and collection into a marketplace: renewed, paid, with a change that waits."""
+    from billing.collection.operations import place_brake, work
+    from billing.plans.operations import create_coupon
+    from billing.subscriptions.operations import change_subscription, renew_subscriptions
+
+    early = at - timedelta(days=40)
+    code = f"FURNISH{next(_numbers)}"
+    create_coupon(code=code, duration="once", basis_points=1_000, actor=ROBOT, at=early)
+    price = make_price([{"code": "seat", "text": "Seats", "measure": "seats", "unit_minor": 900}], at=early)
+    row = subscribe(make_customer(gateway_method="fake_ok", created_at=early), price, seats=3, coupon=code, at=early)
+    work(actor=ROBOT, at=early)
+    renew_subscriptions(actor=ROBOT, at=at)
+    work(actor=ROBOT, at=at)
+    change_subscription(subscription_id=row.pk, seats=1, when="period_end", key="furnish", actor=ROBOT, at=at)
+    place_brake(scope="collecting", reason="A look at double charges.", customer_id=row.customer_id, actor=ROBOT, at=at)
+    return row

@@ -5,6 +5,7 @@ from django.db import transaction
 
 from backoffice.kit.errors import Refusal
 from backoffice.kit.invariants import check_books
+from billing.collection.operations import work as collect_due
 from billing.invoices.models import CreditNote, Invoice
 from billing.invoices.operations import (
     apply_payment,
@@ -16,12 +17,17 @@ from billing.invoices.operations import (
     void_invoice,
 )
 from billing.invoices.queries import series_state
+from billing.subscriptions.models import RenewalItem, Subscription
+from billing.subscriptions.operations import renew_subscriptions
 from payouts.ledger.queries import seller_buckets
 from payouts.runs.models import Payout
 from payouts.runs.operations import build_run
 from tests.factories.billing import AT as BILLED_AT
 from tests.factories.billing import ROBOT, capture, make_customer, make_draft, make_invoice
 from tests.factories.runs import AT, MAKER, ON, make_payable_seller
+from tests.factories.subscriptions import AT as SUBSCRIBED_AT
+from tests.factories.subscriptions import make_customer as subscriber
+from tests.factories.subscriptions import make_price, subscribe
 from tests.races.test_run_races import second_waits, together
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.races]
@@ -132,3 +138,17 @@ def test_a_document_asked_for_by_two_is_one_document():
     ask = lambda: invoice_document(invoice_id=invoice.pk, at=AT)  # noqa: E731 - the same question twice
     first, second = together(ask, ask)
     assert first[1] == second[1] and first[0].pk == second[0].pk
+
+
+def test_two_renewals_at_once_share_the_work_and_invoice_every_period_once():
+    rows = [subscribe(subscriber(gateway_method="fake_ok"), make_price()) for _ in range(4)]
+    collect_due(actor=ROBOT, at=SUBSCRIBED_AT)
+    at = max(row.current_period_end for row in rows)
+
+    together(lambda: renew_subscriptions(actor=ROBOT, at=at), lambda: renew_subscriptions(actor=ROBOT, at=at))
+    renew_subscriptions(actor=ROBOT, at=at)
+
+    assert sorted(Invoice.objects.values_list("sequence", flat=True)) == list(range(1, 9))
+    assert RenewalItem.objects.filter(status="done").count() == 4
+    assert set(Subscription.objects.values_list("current_period_start", flat=True)) == {at}
+    books_hold()

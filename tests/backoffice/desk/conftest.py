@@ -29,6 +29,7 @@ from payouts.runs.models import PayoutRun
 from payouts.sellers.models import Seller
 from tests.factories import billing, fraud, screening
 from tests.factories.cases import furnish_cases
+from tests.factories import billing, screening, subscriptions
 from tests.factories.compliance import make_newcomer, name_person, upload
 from tests.factories.dispatch import rails_in
 from tests.factories.receiver import delivered, make_endpoint
@@ -109,6 +110,7 @@ def open_market(folder: Path) -> Market:
 
     held = make_payable_seller(60_000)
     billing.furnish(held, AT)
+    subscriptions.furnish(AT)
     make_payee(held, trusted=False)
     _furnish(folder, held, maker, checker)
     furnish_cases(held, maker, checker, at=AT)
