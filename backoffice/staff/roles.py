@@ -122,7 +122,7 @@ _SCREENING = [
 _DECISIONS = [
     *["fraudevent", "fraudlabel", "rule", "ruleversion", "ruleset", "rulehit", "listedvalue", "listsversion"],
     *["decision", "decisionreview", "replay", "backtest"],
-    *["wantedhold", "modelversion"],
+    *["wantedhold", "modelversion", "feed"],
 ]
 _INVOICES = ["customer", "invoice", "invoiceline", "invoicetax", "application", "creditnote", "creditnoteline", "creditnotetax"]
 _INVOICES += ["invoicedocument", "legalentity", "taxrate", "numberseries"]

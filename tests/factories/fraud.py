@@ -64,14 +64,14 @@ def make_listed(list: str, kind: str, value: str, *, at: datetime = AT, by: Acto
     return approve_listed(listed_id=row.pk, actor=CHECKER, at=at) if list == "allowed" else row
 
 
-def make_model(*, live: bool = True, review_from: int = 500, formula: Formula | None = None) -> ModelVersion:
+def make_model(*, live: bool = True, review_from: int = 500, at: datetime = AT) -> ModelVersion:
     """Return a model that looks at the amount and the buyer's pace, put live by two people."""
     inputs = (Input("event.amount_minor", "log1p", 8.0, 1.0, 3.0), Input("buyer.count_24h", "log1p", 1.0, 0.5, 2.0))
     table = [{"from": 500, "alerts": 4, "alerts_per_day": 1.0, "precision": 0.5, "recall": 0.5}]
     measured = {"auc": 0.9, "average_precision": 0.5, "guessing": 0.02, "rows": 10, "frauds": 1, "table": table} | table[0]
-    trained = Trained(formula or Formula(-4.0, inputs), review_from, "test", AT - timedelta(days=9), AT, AT, 10, 1, measured)
-    version = keep_model(trained=trained, actor=MAKER, at=AT)
-    return approve_model(model_id=version.pk, actor=CHECKER, at=AT) if live else version
+    trained = Trained(Formula(-4.0, inputs), review_from, "test", AT - timedelta(days=9), AT, AT, 10, 1, measured)
+    version = keep_model(trained=trained, actor=MAKER, at=at)
+    return approve_model(model_id=version.pk, actor=CHECKER, at=at) if live else version
 
 
 def furnish() -> Decision:

@@ -13,6 +13,7 @@ import pytest
 from django.core.management import call_command
 from django.db import DatabaseError, connection, transaction
 
+from backoffice.kit import clock
 from backoffice.kit.approvals import ApproverIsMaker
 from backoffice.kit.invariants import check_books
 from fraud.decisions.models import DecisionReview
@@ -24,6 +25,7 @@ from fraud.model.scoring import Formula, Input, score
 from fraud.model.sources import rows_of_file, rows_of_history
 from fraud.model.training import Row, TooFewLabels, train
 from tests.factories.fraud import AT, CHECKER, MAKER, ask, make_listed, make_live, make_model
+from tests.fraud.decisions.test_desk_of_decisions import client_of, press
 
 pytestmark = pytest.mark.django_db
 WEEK = timedelta(days=7)
@@ -118,6 +120,21 @@ def test_a_model_goes_live_by_another_person_about_exactly_it_and_the_database_s
     with pytest.raises(ModelNotLive):
         retire_model(model_id=second.pk, actor=MAKER, at=AT, reason="again")
     assert ask(amount_minor=90_000).model == {}
+
+
+def test_a_lead_reads_how_a_model_did_and_puts_it_live_and_risk_may_not() -> None:
+    version = make_model(live=False, at=clock.now())
+    address = f"/admin/fraud/modelversion/{version.pk}"
+    risk, lead = client_of("risk"), client_of("lead")
+    page = lead.get(f"{address}/change/").content.decode()
+    assert "Area under the curve 0.9" in page and "buyer.count_24h" in page and "+3.000" in page
+    assert "Models to approve" in lead.get("/admin/fraud/modelversion/").content.decode()
+    assert press(risk, f"{address}/do/approve/", reason="good").status_code == 403
+    assert press(lead, f"{address}/do/approve/", reason="good").status_code == 302
+    version.refresh_from_db()
+    decision = ask(amount_minor=90_000)
+    shown = lead.get(f"/admin/fraud/decision/{decision.pk}/change/").content.decode()
+    assert version.state == "live" and "What contributed most" in shown and "gives it" in shown
 
 
 def run(*arguments: str) -> tuple[int, dict[str, Any]]:
