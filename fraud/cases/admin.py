@@ -112,7 +112,7 @@ class CaseAdmin(OperatorAdmin):
             ("Seller", display.link(row.seller, row.seller.legal_name) if row.seller else ""), ("Subject", "" if row.seller else row.subject),
             ("Urgency", panels.priority_label(row.priority)), ("Decide by", display.instant(row.due_at)), ("Opened", display.instant(row.opened_at)),
             ("Last alert", display.instant(row.last_alert_at)), ("Alerts", row.alerts_count), ("With", self.person(row, "owner") if row.owner else ""),
-            ("Held until", display.instant(row.locked_until)), ("Put off until", display.instant(row.snoozed_until)),
+            ("Locked until", display.instant(row.locked_until)), ("Put off until", display.instant(row.snoozed_until)),
             ("Label", row.get_label_display()), ("Closed by", self.person(row, "closed_by") if row.closed_by else ""),
             ("Merged into", display.link(row.merged_into, row.merged_into.public_id) if row.merged_into else ""),
         ]  # fmt: skip

@@ -47,7 +47,11 @@ def _fired(case: Case, look: Look) -> Table:
             display.anchor(reverse("go", args=[one.about]), one.about) if one.about.partition("_")[0] in ("pay", "pac", "sel", "pmt") else one.about,
             display.money(one.amount_minor, one.currency) if one.amount_minor else "", "again" if one.is_repeat else "",
         ))  # fmt: skip
-    return Table(_columns("When", "Urgency", "By", "What", "Rules", "About", "Amount", ""), cells, older=older)
+    return Table(
+        [*_columns("When", "Urgency", "By", "What", "Rules", "About"), Column("Amount", money=True), Column("")],
+        cells,
+        older=older,
+    )
 
 
 def _stake(case: Case, look: Look) -> Table:

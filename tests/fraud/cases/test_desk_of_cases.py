@@ -13,7 +13,6 @@ from django.test import Client
 from django.urls import reverse
 
 from backoffice.kit import clock
-from backoffice.kit.actors import staff
 from backoffice.kit.ids import new_id
 from fraud.cases.models import Case, CaseDecision, CaseFile, SuspicionReport
 from fraud.exposure.models import ExposureSnapshot
@@ -122,4 +121,3 @@ def test_figures_are_proposed_as_text_and_a_mistake_is_named() -> None:
     assert "&quot;lock_minutes&quot;: 30" in risk.get(address).content.decode()
     said = press(risk, address, text='{"hours": 3}', reason="r").content.decode()
     assert "hours" in said and "give an object" in said
-    assert staff(1).is_person
