@@ -194,6 +194,7 @@ class TaxReportAdmin(OperatorAdmin):
             ("Sellers reported", display.number(row.reported_count)),
             ("with data missing", display.number(row.missing_count)),
             ("Sellers with figures", display.number(row.sellers_count)),
+            ("Sales of theirs", display.number(sum(sums["activities"] for sums in row.totals.values()))),
             ("Left out because", row.leave_out_reason),
             ("Rules", row.rules),
             ("Source", all_rules()[row.regime].source),

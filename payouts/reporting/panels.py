@@ -29,21 +29,13 @@ _TOTALS = {
 def totals(report: TaxReport, look: Look) -> Table:
     """Return what the lines say beside what the ledger says, a column per currency."""
     sums = list(report.totals.items())
-    rows: list[tuple[Any, ...]] = [("Sales", *(display.number(one["activities"]) for _, one in sums))]
-    for name, title in _TOTALS.items():
-        rows.append((title, *(_amount(name, one[name], currency) for currency, one in sums)))
+    rows = [(title, *(display.money(one[name], currency) for currency, one in sums)) for name, title in _TOTALS.items()]
     return Table(
         [Column("What"), *(Column(currency, money=True) for currency, _ in sums)],
         rows if sums else [],
         empty="No seller of these countries had a posting in the year.",
         note="Consideration is net of refunds and fees. The ledger is counted again by whose account each entry stands on.",
     )
-
-
-def _amount(name: str, amount_minor: int, currency: str) -> Any:
-    if name == "difference_minor" and not amount_minor:
-        return display.label("0", "good")
-    return display.money(amount_minor, currency)
 
 
 def missing_text(names: Sequence[str], regime: str) -> str:
@@ -76,7 +68,7 @@ def lines_table(report: TaxReport, found: list[TaxReportLine], older: int | None
         rows.append(
             (
                 display.link(line, line.seller.legal_name),
-                format_html("{} {}", reported(line), missing_text(line.missing, report.regime)),
+                _reported_or_missing(line, report.regime),
                 display.number(sum(line.activities)),
                 *(display.money(amount, line.currency) for amount in amounts),
             )
@@ -86,6 +78,11 @@ def lines_table(report: TaxReport, found: list[TaxReportLine], older: int | None
 
 def reported(line: TaxReportLine) -> Any:
     return display.label("reported", "good") if not line.code else line.get_code_display()
+
+
+def _reported_or_missing(line: TaxReportLine, regime: str) -> Any:
+    missing = missing_text(line.missing, regime)
+    return format_html("{}<br>{}", reported(line), missing) if missing else reported(line)
 
 
 def files(report: TaxReport, look: Look) -> Table:

@@ -25,11 +25,13 @@ from payouts.dispatch.operations import bounce, settle, submit_run
 from payouts.earnings.importing import import_earnings
 from payouts.holds.operations import create_reserve_plan, place_hold
 from payouts.ledger.periods import open_period
+from payouts.reporting.operations import set_tax_exclusion
 from payouts.runs.models import PayoutRun
 from payouts.sellers.models import Seller
 from tests.factories import billing, fraud, screening
 from tests.factories.cases import furnish_cases
 from tests.factories import billing, screening, subscriptions
+from tests.factories import billing, reporting, screening
 from tests.factories.compliance import make_newcomer, name_person, upload
 from tests.factories.dispatch import rails_in
 from tests.factories.receiver import delivered, make_endpoint
@@ -141,6 +143,7 @@ def _furnish(folder: Path, seller: Seller, maker: Actor, checker: Actor) -> None
     open_period(month=AT.date(), at=AT)
     _screen(folder)
     _review(maker)
+    _report_taxes(seller)
     partner = create_partner(name="Partner", livemode=False, actor=checker, at=AT)
     issue_key(partner_id=partner.pk, label="shop", scopes=["events:read"], actor=checker, at=AT)
     delivered(make_endpoint(at=AT, partner=partner), at=AT)
@@ -167,6 +170,12 @@ def _screen(folder: Path) -> None:
     weaker = screening.make_party("Zoltan Vasquelle", at=AT)
     assert {open_one.state, weaker.state} == {"hits"}
     clear_hit(hit_id=weaker.hits.get().pk, reason="Born in another town.", actor=staff(1), at=AT)
+
+
+def _report_taxes(seller: Seller) -> None:
+    """A frozen report that waits to be filed, and a seller the law leaves out of it."""
+    set_tax_exclusion(seller_id=seller.pk, exclusion="listed", reason="On the list of Euronext.", actor=staff(1), at=AT)
+    reporting.freeze_everything(2026, AT)
 
 
 def _review(reviewer: Actor) -> None:
