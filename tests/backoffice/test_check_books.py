@@ -40,10 +40,9 @@ from payouts.earnings.models import Earning
 from payouts.ledger.operations import Draft, post
 from payouts.ledger.templates import Leg, platform, seller
 from payouts.reporting.operations import keep_tax_data
-from tests.factories import fraud, screening
+from tests.factories import fraud, reconciliation, screening
 from tests.factories.billing import AT as BILLED_AT
 from tests.factories.billing import make_customer, make_invoice
-from tests.factories import reconciliation, screening
 from tests.factories.books import AT, ROBOT, Books, books_in, undone
 from tests.factories.cases import decide_on_sale, furnish_cases, make_alert
 from tests.factories.fraud import make_live
@@ -768,6 +767,8 @@ def a_payment_is_applied_that_nobody_booked(books: Books) -> None:
 def a_number_is_taken_that_stands_on_no_document(books: Books) -> None:
     make_invoice(make_customer(books.french))
     spoil("UPDATE billing_numberseries SET last_number = last_number + 1", tables="billing_numberseries")
+
+
 # --- reconciliation
 
 

@@ -28,10 +28,8 @@ from payouts.ledger.periods import open_period
 from payouts.reporting.operations import set_tax_exclusion
 from payouts.runs.models import PayoutRun
 from payouts.sellers.models import Seller
-from tests.factories import billing, fraud, screening
+from tests.factories import billing, fraud, reporting, screening, subscriptions
 from tests.factories.cases import furnish_cases
-from tests.factories import billing, screening, subscriptions
-from tests.factories import billing, reporting, screening
 from tests.factories.compliance import make_newcomer, name_person, upload
 from tests.factories.dispatch import rails_in
 from tests.factories.receiver import delivered, make_endpoint
