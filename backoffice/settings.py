@@ -166,7 +166,6 @@ PLATFORM_COUNTRY = env("PLATFORM_COUNTRY", default="FR")
 PLATFORM_TOWN = env("PLATFORM_TOWN", default="Paris")
 # Who reports to tax authorities: numbers and address of the marketplace, its DAC7 registration, its EIN and telephone for Form 1099-K.
 PLATFORM_TIN = env("PLATFORM_TIN", default="")
-PLATFORM_VAT = env("PLATFORM_VAT", default="")
 PLATFORM_ADDRESS = env("PLATFORM_ADDRESS", default="")
 PLATFORM_DAC7_ID = env("PLATFORM_DAC7_ID", default="")
 PLATFORM_EIN = env("PLATFORM_EIN", default="")

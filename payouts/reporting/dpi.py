@@ -52,7 +52,7 @@ class Operator:
     @classmethod
     def of_settings(cls) -> Operator:
         return cls(
-            settings.PLATFORM_NAME, settings.PLATFORM_COUNTRY, settings.PLATFORM_TIN, settings.PLATFORM_VAT, settings.PLATFORM_ADDRESS,
+            settings.PLATFORM_NAME, settings.PLATFORM_COUNTRY, settings.PLATFORM_TIN, settings.PLATFORM_VAT_NUMBER, settings.PLATFORM_ADDRESS,
             settings.PLATFORM_DAC7_ID,
         )  # fmt: skip
 

@@ -38,7 +38,7 @@ def names_read() -> set[str]:
 
 
 def names_listed() -> set[str]:
-    return set(re.findall(r"^# ([A-Z][A-Z_]+)=", (ROOT / ".env.example").read_text(), re.M))
+    return set(re.findall(r"^# ([A-Z][A-Z0-9_]+)=", (ROOT / ".env.example").read_text(), re.M))
 
 
 def table_rows(first_cell: str) -> dict[str, list[str]]:
@@ -66,7 +66,7 @@ def test_env_example_lists_nothing_that_nobody_reads():
 
 def test_the_settings_table_has_every_setting_of_an_installation():
     for_installations = (ROOT / ".env.example").read_text().partition("# --- tests and tools")[0]
-    wanted = set(re.findall(r"^# ([A-Z][A-Z_]+)=", for_installations, re.M))
+    wanted = set(re.findall(r"^# ([A-Z][A-Z0-9_]+)=", for_installations, re.M))
     assert {name.strip("`") for name in table_rows("name")} == wanted
 
 

@@ -29,28 +29,21 @@ _TONES = {
     "plain": "bg-base-500/8 text-base-700 dark:bg-base-500/20 dark:text-base-200",
 }
 _TONE_OF_STATE = {
+    # sellers, payouts and files
     "good": "active approved paid completed done applied accepted match used info explained retried clean cleared in_force satisfied "
-    "validated waived",
-    "bad": "failed returned rejected blocked invalid no_match denied unplaced refused dead absent confirmed hit hits past_due out_of_date",
+    "validated waived "
+    # billing, and what goes out
+    "succeeded answered settled won processed prevented enabled",
+    "bad": "failed returned rejected blocked invalid no_match denied unplaced refused dead absent confirmed hit hits past_due out_of_date "
+    "requires_payment_method lost finalizing_failed unpaid exhausted disabled_auto disabled_gone",
     "warn": "needs_approval held paused unknown review soft_closed partly_placed partly_accepted ineligible needs_data "
-    "close_match requested waiting not_screenable proposed currently_due not_assessed",
-    "busy": "pending in_transit sending sent submitted running handed_over due pending_verification validation_asked",
+    "close_match requested waiting not_screenable proposed currently_due not_assessed "
+    "requires_action requires_confirmation needs_action needs_response warning_needs_response appeal_needs_response early_warning triage retry "
+    "parked incomplete awaiting_payment degraded",
+    "busy": "pending in_transit sending sent submitted running handed_over due pending_verification validation_asked "
+    "calling under_review warning_under_review appeal_under_review processing asked",
 }
 _TONE: dict[str, str] = {state: tone for tone, states in _TONE_OF_STATE.items() for state in states.split()}
-# Payments, refunds and the calls behind them.
-_TONE |= dict.fromkeys("succeeded answered".split(), "good") | dict.fromkeys("requires_payment_method".split(), "bad")
-_TONE |= dict.fromkeys("requires_action requires_confirmation needs_action".split(), "warn") | dict.fromkeys(
-# Disputes and inbound events.
-_TONE |= dict.fromkeys("won processed prevented".split(), "good") | dict.fromkeys("lost".split(), "bad")
-_TONE |= dict.fromkeys("needs_response warning_needs_response appeal_needs_response early_warning triage retry".split(), "warn")
-_TONE |= dict.fromkeys("enabled succeeded".split(), "good") | dict.fromkeys("disabled_auto disabled_gone".split(), "bad")
-_TONE |= dict.fromkeys("degraded".split(), "warn")
-_TONE |= dict.fromkeys("under_review warning_under_review appeal_under_review processing sending asked".split(), "busy")
-    "calling".split(), "busy"
-)
-# Subscriptions, invoices and their collection.
-_TONE |= dict.fromkeys("settled succeeded".split(), "good") | dict.fromkeys("finalizing_failed unpaid exhausted".split(), "bad")
-_TONE |= dict.fromkeys("parked incomplete awaiting_payment needs_action".split(), "warn")
 
 
 def money(amount_minor: int | None, currency: str, *, signed: bool = False) -> str | SafeString:
