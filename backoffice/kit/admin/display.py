@@ -39,13 +39,12 @@ _TONE_OF_STATE = {
 _TONE: dict[str, str] = {state: tone for tone, states in _TONE_OF_STATE.items() for state in states.split()}
 # Payments, refunds and the calls behind them.
 _TONE |= dict.fromkeys("succeeded answered".split(), "good") | dict.fromkeys("requires_payment_method".split(), "bad")
-_TONE |= dict.fromkeys("requires_action requires_confirmation needs_action".split(), "warn") | dict.fromkeys(
+_TONE |= dict.fromkeys("requires_action requires_confirmation needs_action".split(), "warn")
+_TONE |= dict.fromkeys("calling".split(), "busy")
 # Disputes and inbound events.
 _TONE |= dict.fromkeys("won processed prevented".split(), "good") | dict.fromkeys("lost".split(), "bad")
 _TONE |= dict.fromkeys("needs_response warning_needs_response appeal_needs_response early_warning triage retry".split(), "warn")
 _TONE |= dict.fromkeys("under_review warning_under_review appeal_under_review processing sending asked".split(), "busy")
-    "calling".split(), "busy"
-)
 
 
 def money(amount_minor: int | None, currency: str, *, signed: bool = False) -> str | SafeString:
