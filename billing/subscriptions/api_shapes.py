@@ -1,4 +1,4 @@
-"""What the API says and takes about subscriptions: fields, their rules, and examples."""
+"""What the API takes and gives about subscriptions, with an example of each."""
 
 from __future__ import annotations
 
