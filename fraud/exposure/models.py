@@ -16,7 +16,7 @@ class Level(models.TextChoices):
 class ExposureSnapshot(models.Model):
     """The exposure of one seller in one currency at the end of a day; appended, kept for the policy's days.
 
-    Amounts are minor units. exposure = unsettled + disputed + debt + advance − reserved, zero at least. Rates are basis points of the sales of
+    Amounts are minor units; unsettled is pending, available and in payouts. exposure = unsettled + disputed + debt + advance − reserved, zero at least. Rates are basis points of the sales of
     the policy's window: refunds by amount, chargebacks by count; None while there are too few sales to say.
     """
 

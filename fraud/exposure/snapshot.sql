@@ -1,40 +1,34 @@
--- One statement for all sellers. Each part is one aggregate; a seller without any of them gets no row.
-WITH unsettled AS (  -- sold, and not yet free: what a buyer can still come back for
-    SELECT seller_id, currency, sum(gross_minor)::bigint AS minor FROM payouts_earning
-     WHERE kind = 'sale' AND pending_minor > 0 GROUP BY 1, 2),
-disputed AS (  -- open, and not yet charged to anybody
-    SELECT seller_id, currency, sum(amount_minor)::bigint AS minor FROM billing_dispute
+-- One statement for all sellers: every source brings its part, and one aggregate sums them; no joins of large sets whose size a planner has to guess.
+WITH parts AS (
+    SELECT seller_id, currency, 0::bigint AS unsettled, sum(amount_minor) AS disputed, 0::bigint AS debt, 0::bigint AS advance, 0::bigint AS reserved,
+           0::bigint AS sales, 0::bigint AS sales_minor, 0::bigint AS refunds_minor, 0::bigint AS chargebacks
+      FROM billing_dispute  -- open, and not yet charged to anybody
      WHERE seller_id IS NOT NULL AND amount_minor > 0 AND settled_minor = 0
        AND status IN ('warning_needs_response', 'warning_under_review', 'needs_response', 'under_review', 'appeal_needs_response', 'appeal_under_review')
-     GROUP BY 1, 2),
-buckets AS (  -- storage sign: what we owe is negative
-    SELECT a.holder_id AS seller_id, a.currency,
-           sum(CASE WHEN a.code = 'seller.available' THEN greatest(b.amount_minor, 0) WHEN a.code = 'receivable.seller_debt' THEN b.amount_minor ELSE 0 END)::bigint AS debt,
-           sum(CASE WHEN a.code = 'seller.advance' THEN b.amount_minor ELSE 0 END)::bigint AS advance,
-           sum(CASE WHEN a.code = 'seller.reserved' THEN -b.amount_minor ELSE 0 END)::bigint AS reserved
+     GROUP BY 1, 2
+    UNION ALL  -- storage sign: what we owe is negative. Unsettled is what was sold and has not reached the seller yet
+    SELECT a.holder_id, a.currency,
+           CASE WHEN a.code IN ('seller.pending', 'seller.in_payout') THEN -b.amount_minor WHEN a.code = 'seller.available' THEN greatest(-b.amount_minor, 0) ELSE 0 END, 0,
+           CASE WHEN a.code = 'seller.available' THEN greatest(b.amount_minor, 0) WHEN a.code = 'receivable.seller_debt' THEN b.amount_minor ELSE 0 END,
+           CASE WHEN a.code = 'seller.advance' THEN b.amount_minor ELSE 0 END, CASE WHEN a.code = 'seller.reserved' THEN -b.amount_minor ELSE 0 END, 0, 0, 0, 0
       FROM payouts_account a JOIN payouts_balance b ON b.account_id = a.id
-     WHERE a.holder = '' AND a.code IN ('seller.available', 'receivable.seller_debt', 'seller.advance', 'seller.reserved') GROUP BY 1, 2),
-sold AS (
-    SELECT seller_id, currency, count(*) FILTER (WHERE kind = 'sale') AS sales, coalesce(sum(gross_minor) FILTER (WHERE kind = 'sale'), 0)::bigint AS sales_minor,
-           coalesce(sum(-gross_minor) FILTER (WHERE kind = 'refund'), 0)::bigint AS refunds_minor, count(*) FILTER (WHERE kind = 'chargeback') AS chargebacks
+     WHERE a.holder = '' AND b.amount_minor <> 0
+       AND a.code IN ('seller.pending', 'seller.available', 'seller.in_payout', 'seller.advance', 'seller.reserved', 'receivable.seller_debt')
+    UNION ALL
+    SELECT seller_id, currency, 0, 0, 0, 0, 0, count(*) FILTER (WHERE kind = 'sale'), coalesce(sum(gross_minor) FILTER (WHERE kind = 'sale'), 0),
+           coalesce(sum(-gross_minor) FILTER (WHERE kind = 'refund'), 0), count(*) FILTER (WHERE kind = 'chargeback')
       FROM payouts_earning WHERE occurred_at > %(since)s AND occurred_at <= %(at)s AND kind IN ('sale', 'refund', 'chargeback') GROUP BY 1, 2),
-named AS (
-    SELECT seller_id, currency FROM unsettled UNION SELECT seller_id, currency FROM disputed
-    UNION SELECT seller_id, currency FROM buckets WHERE debt <> 0 OR advance <> 0 OR reserved <> 0 UNION SELECT seller_id, currency FROM sold),
+summed AS (
+    SELECT seller_id, currency, sum(unsettled)::bigint AS unsettled, sum(disputed)::bigint AS disputed, sum(debt)::bigint AS debt, sum(advance)::bigint AS advance,
+           sum(reserved)::bigint AS reserved, sum(sales)::bigint AS sales, sum(sales_minor)::bigint AS sales_minor, sum(refunds_minor)::bigint AS refunds_minor,
+           sum(chargebacks)::bigint AS chargebacks
+      FROM parts GROUP BY 1, 2),
 figures AS (
-    SELECT n.seller_id, n.currency, coalesce(u.minor, 0) AS unsettled, coalesce(d.minor, 0) AS disputed, coalesce(b.debt, 0) AS debt,
-           coalesce(b.advance, 0) AS advance, coalesce(b.reserved, 0) AS reserved,
-           greatest(0, coalesce(u.minor, 0) + coalesce(d.minor, 0) + coalesce(b.debt, 0) + coalesce(b.advance, 0) - coalesce(b.reserved, 0)) AS exposure,
-           coalesce(s.sales, 0) AS sales, coalesce(s.sales_minor, 0) AS sales_minor, coalesce(s.refunds_minor, 0) AS refunds_minor,
-           coalesce(s.chargebacks, 0) AS chargebacks,
+    SELECT s.*, greatest(0, s.unsettled + s.disputed + s.debt + s.advance - s.reserved) AS exposure,
            CASE WHEN s.sales >= %(sales_least)s AND s.sales_minor > 0 THEN least(s.refunds_minor * 10000 / s.sales_minor, 1000000)::int END AS refund_bp,
            CASE WHEN s.sales >= %(sales_least)s THEN least(s.chargebacks * 10000 / s.sales, 1000000)::int END AS chargeback_bp,
-           p.exposure_minor AS before
-      FROM named n
-      LEFT JOIN unsettled u USING (seller_id, currency) LEFT JOIN disputed d USING (seller_id, currency)
-      LEFT JOIN buckets b USING (seller_id, currency) LEFT JOIN sold s USING (seller_id, currency)
-      LEFT JOIN fraud_exposuresnapshot p ON p.seller_id = n.seller_id AND p.currency = n.currency AND p.on = %(trend_on)s
-     WHERE EXISTS (SELECT 1 FROM payouts_seller x WHERE x.id = n.seller_id)),
+           (SELECT p.exposure_minor FROM fraud_exposuresnapshot p WHERE p.seller_id = s.seller_id AND p.currency = s.currency AND p.on = %(trend_on)s) AS before
+      FROM summed s WHERE EXISTS (SELECT 1 FROM payouts_seller x WHERE x.id = s.seller_id)),
 limits AS (
     SELECT key AS currency, (value ->> 'warn')::bigint AS warn, (value ->> 'critical')::bigint AS critical FROM jsonb_each(%(exposure)s::jsonb)),
 growing AS (SELECT key AS currency, value::bigint AS least FROM jsonb_each_text(%(growth_from)s::jsonb)),
