@@ -23,13 +23,13 @@ from billing.subscriptions.api_shapes import (
     PREVIEW_EXAMPLE,
     AdvanceIn,
     AdvanceOut,
-    CancelIn,
     ChangeIn,
     ChangeOut,
     NothingIn,
     PauseIn,
     PreviewOut,
     ResumeIn,
+    SubscriptionCancelIn,
     SubscriptionIn,
     SubscriptionOut,
 )
@@ -312,7 +312,7 @@ class SubscriptionCancel(ApiView):
     @verb(
         operation="cancel_subscription",
         scope="subscriptions:write",
-        takes=CancelIn,
+        takes=SubscriptionCancelIn,
         answers=SubscriptionOut,
         example_in={"reason": "The shop closes."},
         example=EXAMPLE | {"cancel_at_period_end": True},

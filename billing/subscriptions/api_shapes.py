@@ -108,7 +108,7 @@ class ResumeIn(StrictSerializer):
     anchor = serializers.ChoiceField([("keep", "as before"), ("new", "anew")], required=False)
 
 
-class CancelIn(StrictSerializer):
+class SubscriptionCancelIn(StrictSerializer):
     """When and why it ends; at the end of the period unless said otherwise."""
 
     reason = Text(max_length=500)
