@@ -15,6 +15,7 @@ import billing.payments.admin  # noqa: E402
 import billing.plans.admin  # noqa: E402
 import billing.reconciliation.admin  # noqa: E402
 import billing.reconciliation.admin_matches  # noqa: E402
+import billing.reconciliation.admin_runs  # noqa: E402
 import billing.refunds.admin  # noqa: E402
 import billing.subscriptions.admin  # noqa: E402
 import billing.subscriptions.admin_renewals  # noqa: E402

@@ -60,7 +60,7 @@ class PaymentIn(StrictSerializer):
     return_url = serializers.URLField(max_length=500, required=False, help_text="Where a confirmation page leads back to.")
 
 
-class CancelIn(StrictSerializer):
+class PaymentCancelIn(StrictSerializer):
     """Why it is given up."""
 
     reason = Text(max_length=500)
@@ -218,7 +218,7 @@ class PaymentCancel(ApiView):
     @verb(
         operation="create_payment_cancellation",
         scope="payments:write",
-        takes=CancelIn,
+        takes=PaymentCancelIn,
         answers=PaymentOut,
         example_in={"reason": "The customer pays by transfer."},
         example=CREATED | {"status": "canceled"},

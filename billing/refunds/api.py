@@ -69,7 +69,7 @@ class RefundIn(StrictSerializer):
     reason = Text(max_length=500)
 
 
-class CancelIn(StrictSerializer):
+class RefundCancelIn(StrictSerializer):
     """Why it is taken back."""
 
     reason = Text(max_length=500)
@@ -185,7 +185,7 @@ class RefundCancel(ApiView):
     @verb(
         operation="create_refund_cancellation",
         scope="refunds:write",
-        takes=CancelIn,
+        takes=RefundCancelIn,
         answers=RefundOut,
         example_in={"reason": "The buyer keeps it."},
         example=EXAMPLE | {"status": "canceled", "code": "canceled"},

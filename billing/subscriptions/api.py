@@ -16,20 +16,20 @@ from backoffice.kit.errors import NotFound
 from billing.customers.models import Customer
 from billing.plans.queries import find_price
 from billing.subscriptions import operations
-from billing.subscriptions.api_shapes import (
+from billing.subscriptions.api_schema import (
     ADVANCE_EXAMPLE,
     CHANGE_EXAMPLE,
     EXAMPLE,
     PREVIEW_EXAMPLE,
     AdvanceIn,
     AdvanceOut,
+    CancelIn,
     ChangeIn,
     ChangeOut,
     NothingIn,
     PauseIn,
     PreviewOut,
     ResumeIn,
-    SubscriptionCancelIn,
     SubscriptionIn,
     SubscriptionOut,
 )
@@ -312,7 +312,7 @@ class SubscriptionCancel(ApiView):
     @verb(
         operation="cancel_subscription",
         scope="subscriptions:write",
-        takes=SubscriptionCancelIn,
+        takes=CancelIn,
         answers=SubscriptionOut,
         example_in={"reason": "The shop closes."},
         example=EXAMPLE | {"cancel_at_period_end": True},

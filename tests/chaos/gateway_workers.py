@@ -13,7 +13,7 @@ import sys
 import time
 from collections import Counter
 
-SHARE, WORKERS, PATIENCE = 0.06, 3, 240.0
+SHARE, WORKERS, PATIENCE = 0.1, 2, 240.0
 
 
 def main() -> None:

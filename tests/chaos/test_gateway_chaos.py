@@ -35,7 +35,7 @@ def run_workers(url: str, kills: int) -> dict[str, int]:
         "BACKOFFICE_DATA": str(settings.DATA_DIR),
         "DJANGO_SETTINGS_MODULE": "backoffice.settings",
         "BACKOFFICE_DB_ROLE": "owner",
-        "LEASE_SECONDS": "1.0",
+        "LEASE_SECONDS": "0.6",
         "STRIPE_SECRET_KEY": "sk_test_double",
         "STRIPE_API_BASE": url,
         "LOG_LEVEL": "CRITICAL",

@@ -23,7 +23,6 @@ from payouts.rails import registry
 from payouts.runs.models import PayoutRun
 from payouts.runs.operations import approve_run, build_run
 from payouts.sellers.models import Seller
-from tests.factories.migrated import write_what_is_missing
 from tests.factories.sellers import make_payee, make_seller, make_staff
 
 # A Monday, long enough after the sellers were made (5 January) for their money to be free.
@@ -85,7 +84,6 @@ def books_in(folder: Path) -> Iterator[Books]:
     outermost._from_testcase = True  # durable verbs may run in it, as in every test case's own
     outermost.__enter__()
     try:
-        write_what_is_missing()
         yield open_books(folder)
     finally:
         transaction.set_rollback(True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time
 from functools import lru_cache
 from typing import Any
 
@@ -37,6 +37,10 @@ _TONE_OF_STATE = {
     "busy": "pending in_transit sending sent submitted running handed_over due pending_verification validation_asked",
 }
 _TONE: dict[str, str] = {state: tone for tone, states in _TONE_OF_STATE.items() for state in states.split()}
+# Payments, refunds and the calls behind them.
+_TONE |= dict.fromkeys("succeeded answered".split(), "good") | dict.fromkeys("requires_payment_method".split(), "bad")
+_TONE |= dict.fromkeys("requires_action requires_confirmation needs_action".split(), "warn")
+_TONE |= dict.fromkeys("calling".split(), "busy")
 # Disputes and inbound events.
 _TONE |= dict.fromkeys("won processed prevented".split(), "good") | dict.fromkeys("lost".split(), "bad")
 _TONE |= dict.fromkeys("needs_response warning_needs_response appeal_needs_response early_warning triage retry".split(), "warn")
@@ -124,10 +128,12 @@ def clamped(text: str) -> str | SafeString:
     return format_html('<span class="clamped" title="{0}">{0}</span>', text) if text else ""
 
 
-def age(at: datetime | None, now: datetime) -> str:
-    """Return how old something is, in the largest unit that says enough: '3 days', '5 hours', '12 minutes'."""
+def age(at: datetime | date | None, now: datetime) -> str:
+    """Return how old something is, in the largest unit that says enough: '3 days', '5 hours', '12 minutes'; a date is old from its beginning."""
     if at is None:
         return EMPTY
+    if not isinstance(at, datetime):
+        at = datetime.combine(at, time.min, UTC)
     seconds = max(0, int((now - at).total_seconds()))
     for size, unit in ((86400, "day"), (3600, "hour"), (60, "minute")):
         if seconds >= size:

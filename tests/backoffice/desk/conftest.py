@@ -30,7 +30,6 @@ from payouts.sellers.models import Seller
 from tests.factories import billing, screening, subscriptions
 from tests.factories.compliance import make_newcomer, name_person, upload
 from tests.factories.dispatch import rails_in
-from tests.factories.migrated import write_what_is_missing
 from tests.factories.runs import give_money, make_approved_run, make_payable_seller, make_run
 from tests.factories.sellers import make_payee, make_seller, make_staff
 
@@ -69,7 +68,6 @@ def _market(tmp_path_factory: Any, django_db_setup: None, django_db_blocker: Any
     with django_db_blocker.unblock(), rails_in(folder, MEDIA_ROOT=folder / "media"):
         outer.__enter__()
         try:
-            write_what_is_missing()
             yield open_market(folder)
         finally:
             transaction.set_rollback(True)

@@ -1,4 +1,4 @@
-"""What the API takes and gives about subscriptions, with an example of each."""
+"""What the API says and takes about subscriptions: fields, their rules, and examples."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ class ResumeIn(StrictSerializer):
     anchor = serializers.ChoiceField([("keep", "as before"), ("new", "anew")], required=False)
 
 
-class SubscriptionCancelIn(StrictSerializer):
+class CancelIn(StrictSerializer):
     """When and why it ends; at the end of the period unless said otherwise."""
 
     reason = Text(max_length=500)
