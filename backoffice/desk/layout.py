@@ -51,21 +51,14 @@ NAVIGATION: list[tuple[str, list[tuple[str, str, str, str]]]] = [
         ],
     ),
     (
-        "Fraud",
+        "Ledger",
         [
-            ("Cases", "cases", "admin:fraud_case_changelist", "fraud.view_case"),
-            ("Case decisions", "approval_delegation", "admin:fraud_casedecision_changelist", "fraud.view_casedecision"),
-            ("Suspicion reports", "assured_workload", "admin:fraud_suspicionreport_changelist", "fraud.view_suspicionreport"),
-            ("Exposure", "monitoring", "admin:fraud_exposuresnapshot_overview", "fraud.view_exposuresnapshot"),
-            ("Fraud policies", "tune", "admin:fraud_fraudpolicy_changelist", "fraud.view_fraudpolicy"),
-            ("Decisions to review", "gavel", "admin:fraud_decisionreview_changelist", "fraud.view_decisionreview"),
-            ("Decisions", "rule_folder", "admin:fraud_decision_changelist", "fraud.view_decision"),
-            ("Rules", "function", "admin:fraud_ruleversion_changelist", "fraud.view_ruleversion"),
-            ("Features", "dataset", "admin:fraud_ruleversion_catalogue", "fraud.view_ruleversion"),
-            ("Listed values", "playlist_add_check_circle", "admin:fraud_listedvalue_changelist", "fraud.view_listedvalue"),
-            ("Models", "model_training", "admin:fraud_modelversion_changelist", "fraud.view_modelversion"),
-            ("Back-tests", "history", "admin:fraud_backtest_changelist", "fraud.view_backtest"),
-            ("Replays", "replay", "admin:fraud_replay_changelist", "fraud.view_replay"),
+            ("Trial balance", "balance", "admin:payouts_account_trial_balance", "payouts.view_account"),
+            ("Accounts", "account_tree", "admin:payouts_account_changelist", "payouts.view_account"),
+            ("Postings", "menu_book", "admin:payouts_posting_changelist", "payouts.view_posting"),
+            ("Entries", "list_alt", "admin:payouts_entry_changelist", "payouts.view_entry"),
+            ("Periods", "calendar_month", "admin:payouts_period_changelist", "payouts.view_period"),
+            ("Checks of the books", "fact_check", "admin:backoffice_bookscheck_changelist", "backoffice.view_bookscheck"),
         ],
     ),
     (
@@ -95,20 +88,6 @@ NAVIGATION: list[tuple[str, list[tuple[str, str, str, str]]]] = [
         ],
     ),
     (
-        "Screening",
-        [
-            ("Hits", "person_alert", "admin:fraud_hit_changelist", "fraud.view_hit"),
-            ("Parties", "groups", "admin:fraud_party_changelist", "fraud.view_party"),
-            ("Coverage", "donut_large", "admin:fraud_party_coverage", "fraud.view_party"),
-            ("Checks", "manage_search", "admin:fraud_check_changelist", "fraud.view_check"),
-            ("Clearances", "verified_user", "admin:fraud_clearance_changelist", "fraud.view_clearance"),
-            ("Lists", "list", "admin:fraud_screeninglist_changelist", "fraud.view_screeninglist"),
-            ("List versions", "difference", "admin:fraud_listversion_changelist", "fraud.view_listversion"),
-            ("List entries", "person_search", "admin:fraud_listentry_changelist", "fraud.view_listentry"),
-            ("Policies", "tune", "admin:fraud_screeningpolicy_changelist", "fraud.view_screeningpolicy"),
-        ],
-    ),
-    (
         "Money in",
         [
             ("Payments", "payments", "admin:billing_payment_changelist", "billing.view_payment"),
@@ -128,13 +107,6 @@ NAVIGATION: list[tuple[str, list[tuple[str, str, str, str]]]] = [
         ],
     ),
     (
-        "Tax reports",
-        [
-            ("Reports", "assured_workload", "admin:payouts_taxreport_changelist", "payouts.view_taxreport"),
-            ("Tax data", "assignment_late", "admin:payouts_taxfile_changelist", "payouts.view_taxfile"),
-        ],
-    ),
-    (
         "Reconciliation",
         [
             ("Breaks", "difference", "admin:billing_break_changelist", "billing.view_break"),
@@ -147,14 +119,42 @@ NAVIGATION: list[tuple[str, list[tuple[str, str, str, str]]]] = [
         ],
     ),
     (
-        "Ledger",
+        "Fraud",
         [
-            ("Trial balance", "balance", "admin:payouts_account_trial_balance", "payouts.view_account"),
-            ("Accounts", "account_tree", "admin:payouts_account_changelist", "payouts.view_account"),
-            ("Postings", "menu_book", "admin:payouts_posting_changelist", "payouts.view_posting"),
-            ("Entries", "list_alt", "admin:payouts_entry_changelist", "payouts.view_entry"),
-            ("Periods", "calendar_month", "admin:payouts_period_changelist", "payouts.view_period"),
-            ("Checks of the books", "fact_check", "admin:backoffice_bookscheck_changelist", "backoffice.view_bookscheck"),
+            ("Cases", "cases", "admin:fraud_case_changelist", "fraud.view_case"),
+            ("Case decisions", "approval_delegation", "admin:fraud_casedecision_changelist", "fraud.view_casedecision"),
+            ("Suspicion reports", "assured_workload", "admin:fraud_suspicionreport_changelist", "fraud.view_suspicionreport"),
+            ("Exposure", "monitoring", "admin:fraud_exposuresnapshot_overview", "fraud.view_exposuresnapshot"),
+            ("Fraud policies", "tune", "admin:fraud_fraudpolicy_changelist", "fraud.view_fraudpolicy"),
+            ("Decisions to review", "gavel", "admin:fraud_decisionreview_changelist", "fraud.view_decisionreview"),
+            ("Decisions", "rule_folder", "admin:fraud_decision_changelist", "fraud.view_decision"),
+            ("Rules", "function", "admin:fraud_ruleversion_changelist", "fraud.view_ruleversion"),
+            ("Features", "dataset", "admin:fraud_ruleversion_catalogue", "fraud.view_ruleversion"),
+            ("Listed values", "playlist_add_check_circle", "admin:fraud_listedvalue_changelist", "fraud.view_listedvalue"),
+            ("Models", "model_training", "admin:fraud_modelversion_changelist", "fraud.view_modelversion"),
+            ("Back-tests", "history", "admin:fraud_backtest_changelist", "fraud.view_backtest"),
+            ("Replays", "replay", "admin:fraud_replay_changelist", "fraud.view_replay"),
+        ],
+    ),
+    (
+        "Screening",
+        [
+            ("Hits", "person_alert", "admin:fraud_hit_changelist", "fraud.view_hit"),
+            ("Parties", "groups", "admin:fraud_party_changelist", "fraud.view_party"),
+            ("Coverage", "donut_large", "admin:fraud_party_coverage", "fraud.view_party"),
+            ("Checks", "manage_search", "admin:fraud_check_changelist", "fraud.view_check"),
+            ("Clearances", "verified_user", "admin:fraud_clearance_changelist", "fraud.view_clearance"),
+            ("Lists", "list", "admin:fraud_screeninglist_changelist", "fraud.view_screeninglist"),
+            ("List versions", "difference", "admin:fraud_listversion_changelist", "fraud.view_listversion"),
+            ("List entries", "person_search", "admin:fraud_listentry_changelist", "fraud.view_listentry"),
+            ("Policies", "tune", "admin:fraud_screeningpolicy_changelist", "fraud.view_screeningpolicy"),
+        ],
+    ),
+    (
+        "Tax reports",
+        [
+            ("Reports", "assured_workload", "admin:payouts_taxreport_changelist", "payouts.view_taxreport"),
+            ("Tax data", "assignment_late", "admin:payouts_taxfile_changelist", "payouts.view_taxfile"),
         ],
     ),
     (

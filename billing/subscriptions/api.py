@@ -16,7 +16,7 @@ from backoffice.kit.errors import NotFound
 from billing.customers.models import Customer
 from billing.plans.queries import find_price
 from billing.subscriptions import operations
-from billing.subscriptions.api_shapes import (
+from billing.subscriptions.api_schema import (
     ADVANCE_EXAMPLE,
     CHANGE_EXAMPLE,
     EXAMPLE,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time
+from datetime import datetime
 from typing import Any
 
 from django.db import models
@@ -40,10 +40,7 @@ class Queue:
     def measure(self, at: datetime) -> tuple[int, datetime | None]:
         """Return how many wait and since when the oldest does, in one query."""
         found = self.rows(at).order_by().aggregate(count=Count("pk"), oldest=Min(self.age_field))
-        oldest = found["oldest"]
-        if isinstance(oldest, date) and not isinstance(oldest, datetime):  # a due date waits from its midnight on
-            oldest = datetime.combine(oldest, time.min, tzinfo=UTC)
-        return found["count"], oldest
+        return found["count"], found["oldest"]
 
 
 QUEUES: list[Queue] = []
