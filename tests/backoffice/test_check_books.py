@@ -27,7 +27,12 @@ from billing.collection.operations import work as collect
 from billing.disputes.operations import accept_dispute
 from billing.disputes.submitting import _claim as send_next
 from billing.invoices.operations import CreditLine, issue_credit_note
+from billing.payments.models import Payment
+from billing.payments.operations import request_payment
+from billing.payments.operations import work as call_gateways
 from billing.plans.operations import create_coupon
+from billing.refunds.models import Refund
+from billing.refunds.operations import request_refund
 from billing.subscriptions.models import Subscription
 from billing.subscriptions.operations import change_subscription, renew_subscriptions
 from fraud.cases.models import Case, SuspicionReport
@@ -40,7 +45,7 @@ from payouts.earnings.models import Earning
 from payouts.ledger.operations import Draft, post
 from payouts.ledger.templates import Leg, platform, seller
 from payouts.reporting.operations import keep_tax_data
-from tests.factories import fraud, reconciliation, screening
+from tests.factories import fraud, payments, reconciliation, screening
 from tests.factories.billing import AT as BILLED_AT
 from tests.factories.billing import make_customer, make_invoice
 from tests.factories.books import AT, ROBOT, Books, books_in, undone
@@ -998,6 +1003,97 @@ def a_crossed_threshold_is_kept_quiet(books: Books) -> None:
             WHERE "on" = (SELECT max("on") FROM fraud_exposuresnapshot) AND level = ''""",
         tables="fraud_exposuresnapshot",
     )
+
+
+# --- payments and refunds
+
+
+def a_paid_claim() -> Payment:
+    """Return a payment that settled an invoice."""
+    customer = payments.make_customer()
+    return payments.make_payment(customer, 4_000, purpose=payments.make_claim(customer, 4_000))
+
+
+def a_refund(*, sent: bool = False) -> Refund:
+    """Return a refund of a part of a paid claim, approved, or through."""
+    refund = request_refund(
+        payment_id=a_paid_claim().pk, amount_minor=1_000, reason="A scratch.", actor=ROBOT, at=payments.AT, key="planted"
+    )
+    if sent:
+        call_gateways(at=payments.AT)
+        refund.refresh_from_db()
+        assert refund.status == "succeeded"
+    return refund
+
+
+def a_payment_to_be_sent() -> Payment:
+    return request_payment(
+        customer_id=payments.make_customer().pk, amount_minor=4_000, currency="EUR", purpose="order-9", off_session=True, actor=ROBOT,
+        at=payments.AT, key="planted",
+    )  # fmt: skip
+
+
+@corrupts("one_effective_gateway_attempt")
+def a_payment_was_charged_by_two_calls(_: Books) -> None:
+    once, twice = a_paid_claim(), a_paid_claim()
+    spoil(
+        f"UPDATE billing_attempt SET target = '{once.public_id}', number = 2 WHERE target = '{twice.public_id}'",
+        tables="billing_attempt",
+    )
+
+
+@corrupts("gateway_attempts_have_a_known_outcome", "history_agrees_with_status")
+def a_call_is_made_for_hours(_: Books) -> None:
+    a_refund()
+    spoil(
+        "UPDATE billing_attempt SET status = 'calling', lease_until = now() - interval '2 hours' WHERE kind = 'refund'",
+        tables="billing_attempt",
+    )
+
+
+@corrupts("payments_agree_with_their_attempts", "history_agrees_with_status")
+def nobody_will_make_a_payment_s_call(_: Books) -> None:
+    asked = a_payment_to_be_sent()
+    spoil(f"UPDATE billing_attempt SET status = 'canceled' WHERE target = '{asked.public_id}'", tables="billing_attempt")
+
+
+@corrupts("captures_are_posted_once")
+def a_capture_is_booked_for_nobody(_: Books) -> None:
+    paid = a_paid_claim()
+    spoil(f"UPDATE payouts_posting SET key = 'nobody' WHERE key = '{paid.public_id}'", tables="payouts_posting")
+
+
+@corrupts("only_paid_payments_captured")
+def an_unsent_payment_has_captured(_: Books) -> None:
+    asked = a_payment_to_be_sent()
+    spoil(f"UPDATE billing_payment SET captured_minor = 4000 WHERE id = {asked.pk}", tables="billing_payment")
+
+
+@corrupts("refunds_and_disputes_within_captured")
+def what_went_back_is_disputed_as_well(_: Books) -> None:
+    refund = a_refund(sent=True)
+    spoil(f"UPDATE billing_payment SET disputed_minor = captured_minor WHERE id = {refund.payment_id}", tables="billing_payment")
+
+
+@corrupts("refunds_are_posted_once")
+def a_refund_is_booked_for_nobody(_: Books) -> None:
+    refund = a_refund(sent=True)
+    spoil(
+        f"UPDATE payouts_posting SET key = 'nobody' WHERE key = '{refund.public_id}' AND template = 'card_refunded'",
+        tables="payouts_posting",
+    )
+
+
+@corrupts("shares_follow_their_refunds")
+def a_refund_says_it_took_a_share(_: Books) -> None:
+    refund = a_refund(sent=True)
+    spoil(f"UPDATE billing_refund SET share_taken = true, share_minor = 900 WHERE id = {refund.pk}", tables="billing_refund")
+
+
+@corrupts("refunds_by_two_above_the_limit")
+def a_refund_names_somebody_who_never_approved(_: Books) -> None:
+    refund = a_refund(sent=True)
+    spoil(f"UPDATE billing_refund SET checker = 'staff:1' WHERE id = {refund.pk}", tables="billing_refund")
 
 
 # --- the tests

@@ -17,7 +17,14 @@ from schemathesis.config import GenerationConfig, ProjectConfig, ProjectsConfig,
 from backoffice.kit.api.docs import description
 from tests.factories.partners import make_client
 from tests.factories.sellers import make_tier
-from tests.payouts.test_api_walls import MATRIX, QUERIES, belongings, fill  # noqa: F401 - belongings is a fixture
+from tests.payouts.test_api_walls import (  # noqa: F401 - belongings is a fixture, and stands on the others
+    MATRIX,
+    QUERIES,
+    _belongings,
+    _django_db_helper,
+    belongings,
+    fill,
+)
 
 pytestmark = pytest.mark.django_db
 EXAMPLES_PER_OPERATION = 8

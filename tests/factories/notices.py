@@ -17,13 +17,14 @@ from typing import Any
 from backoffice.kit.actors import system
 from billing.disputes import sockets
 from billing.disputes.models import Dispute
-from billing.disputes.operations import see_dispute
+from billing.disputes.operations import accept_dispute, see_dispute
 from billing.disputes.reading import read_dispute
 from billing.gateways import registry
 from billing.gateways.port import Answer, Notice, Outcome
 from billing.payments.models import Payment
 from billing.webhooks import bodies
-from billing.webhooks.operations import take_in, work
+from billing.webhooks.operations import heal, take_in, work
+from billing.webhooks.receiving import count_refused
 from payouts.sellers.models import Seller
 from tests.factories.payments import pay_at_stripe
 
@@ -198,3 +199,17 @@ def bring_events(seller: Seller, *, worked: bool = False) -> None:
             take_in(provider="stripe", notice=notice, at=AT)
         if worked:
             work(at=AT)
+
+
+def furnish(seller: Seller) -> Dispute:
+    """Put one of everything of these screens into a marketplace: events worked on, a refused body, a list that was read, an answer on its way."""
+    with provider_in(seller) as provider:
+        provider.open_dispute()
+        for notice in provider.events:
+            take_in(provider="stripe", notice=notice, at=AT)
+        work(at=AT)
+        heal(at=AT)
+    count_refused(provider="stripe", code="bad_signature", at=AT)
+    dispute = make_dispute(seller)
+    accept_dispute(dispute_id=dispute.pk, actor=system("test"), at=AT, reason="Too small to fight for.")
+    return dispute

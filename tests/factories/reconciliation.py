@@ -88,3 +88,14 @@ def states() -> dict[str, str]:
 
 def day_of(number: int) -> date:
     return DAY + timedelta(days=number)
+
+
+def furnish() -> None:
+    """Put one of everything of these screens into a marketplace: a payout three ways, its group, and a line that found nobody."""
+    balance = Balance()
+    balance.add("charge", 12_000, fee=180, reference="order-7", payout="po_000001")
+    balance.add("payout", -11_820, source="po_000001", payout="po_000001", day=1)
+    balance.add("charge", 777, reference="nobody-knows")
+    book("order-7", 12_000)
+    fetch(balance)
+    match(day=1)

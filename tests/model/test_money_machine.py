@@ -159,12 +159,21 @@ class MoneyMachine(RuleBasedStateMachine):
             facts.append((line, party, order_ref, sign * (gross - fee), at + timedelta(days=seller.tier.delay_days)))
         results = record_earnings(lines=lines, source="model", actor=ROBOT, at=self.now)
 
-        assert [result.outcome for result in results] == ["accepted"] * len(lines)
+        blocked = {seller.external_id for seller in Seller.objects.filter(status="blocked")}
+        told = [("rejected", "seller_may_not_accrue") if self.is_refused(line, blocked) else ("accepted", "") for line in lines]
+        assert [(result.outcome, result.code or "") for result in results] == told
         for line, party, order_ref, net, available_at in facts:
+            if self.is_refused(line, blocked):
+                continue
             self.lines.append(line)
             self.purses[party].earn(line.external_id, order_ref, net)
             if self.purses[party].pending.get(line.external_id):
                 self.due[line.external_id] = (available_at, line.line_no, party)
+
+    @staticmethod
+    def is_refused(line: EarningLine, blocked: set[str]) -> bool:
+        """Blocked sellers earn nothing new; what goes back is always booked."""
+        return line.seller in blocked and (line.kind == "sale" or (line.kind == "adjustment" and not line.gross.startswith("-")))
 
     @rule(wanted=st.lists(earned, min_size=2, max_size=6))
     def sell_and_wait(self, wanted: list[Any]) -> None:

@@ -28,7 +28,7 @@ from payouts.ledger.periods import open_period
 from payouts.reporting.operations import set_tax_exclusion
 from payouts.runs.models import PayoutRun
 from payouts.sellers.models import Seller
-from tests.factories import billing, fraud, reporting, screening, subscriptions
+from tests.factories import billing, fraud, notices, reconciliation, reporting, screening, subscriptions
 from tests.factories.cases import furnish_cases
 from tests.factories.compliance import make_newcomer, name_person, upload
 from tests.factories.dispatch import rails_in
@@ -111,6 +111,8 @@ def open_market(folder: Path) -> Market:
     held = make_payable_seller(60_000)
     billing.furnish(held, AT)
     subscriptions.furnish(AT)
+    notices.furnish(held)
+    reconciliation.furnish()
     make_payee(held, trusted=False)
     _furnish(folder, held, maker, checker)
     furnish_cases(held, maker, checker, at=AT)

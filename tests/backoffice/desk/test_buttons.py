@@ -247,7 +247,7 @@ def test_an_unreadable_bank_file_is_refused_in_words(market: Market, sign_in: An
 
 def test_a_key_is_shown_once_and_kept_nowhere(market: Market, sign_in: Any) -> None:
     client = sign_in("lead")
-    partner = Partner.objects.get()
+    partner = Partner.objects.get(name="Partner")
     address = reverse("admin:backoffice_partner_button", args=[partner.pk, "issue_key"])
     page = client.get(address)
     form = {"key": page.context["key"], "label": "new shop", "scopes": ["events:read"], "expires_at": ""}
@@ -280,7 +280,7 @@ def test_a_correction_takes_two_people(market: Market, sign_in: Any) -> None:
 
 def test_a_hold_is_released_from_its_page_and_the_money_is_free(market: Market, sign_in: Any) -> None:
     client = sign_in("lead")
-    hold = Hold.objects.get(seller=market.held)
+    hold = Hold.objects.get(seller=market.held, code="review")
     answer = press(client, button(hold, "release"), release_reason="condition_met", reason="Parcels arrived")
     assert answer.status_code == 302
     hold.refresh_from_db()
