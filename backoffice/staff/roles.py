@@ -329,14 +329,16 @@ def write_roles(apps: Any = live_apps) -> None:
     content_type = apps.get_model("contenttypes", "ContentType")
     permission = apps.get_model("auth", "Permission")
     group = apps.get_model("auth", "Group")
-    kinds: dict[tuple[str, str], Any] = {}
+    # Every migration that adds a role or an act calls this: what is known is read at once, not asked for one by one.
+    kinds = {(one.app_label, one.model): one for one in content_type.objects.all()}
+    known = {(one.content_type_id, one.codename): one for one in permission.objects.all()}
 
     def ensure(app_label: str, model: str, codename: str, name: str) -> Any:
-        if (app_label, model) not in kinds:
-            kinds[app_label, model] = content_type.objects.get_or_create(app_label=app_label, model=model)[0]
-        return permission.objects.get_or_create(content_type=kinds[app_label, model], codename=codename, defaults={"name": name})[
-            0
-        ]
+        kind = kinds.get((app_label, model)) or content_type.objects.create(app_label=app_label, model=model)
+        kinds[app_label, model] = kind
+        found = known.get((kind.pk, codename)) or permission.objects.create(content_type=kind, codename=codename, name=name)
+        known[kind.pk, codename] = found
+        return found
 
     rows = {f"{label}.{codename}": ensure(label, model, codename, says) for codename, (label, model, says) in ACTS.items()}
     for role, wanted in ROLES.items():

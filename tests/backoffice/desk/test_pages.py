@@ -71,7 +71,8 @@ def test_a_button_is_open_to_those_permitted_and_closed_to_all_others(furnished:
     client = sign_in(role)
     before = (StateChange.objects.count(), AuditEntry.objects.count(), Posting.objects.count(), Event.objects.count())
     for model, screen in ours():
-        rows = list(model._default_manager.order_by("-pk")[:3])
+        # three rows in as many states for whom most buttons are open, one for the others
+        rows = list(model._default_manager.order_by("-pk")[: 3 if role == "lead" else 1])
         for button in screen.all_buttons():
             # Whether it is legal depends on the row; whether one is permitted does not.
             for row in rows if client.user.has_perm(button.permission) else rows[:1]:
