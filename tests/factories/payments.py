@@ -27,7 +27,7 @@ def make_customer(method: str = "fake_ok", **over: Any) -> Customer:
     """Return a customer with a card on file at the fake; columns by keyword."""
     number = next(_numbers)
     columns: dict[str, Any] = {
-        "external_id": f"customer-{number}", "name": f"Customer {number}", "country": "FR", "currency": "EUR",
+        "external_id": f"payer-{number}", "name": f"Customer {number}", "country": "FR", "currency": "EUR",
         "gateway": "fake", "gateway_customer": f"fkcu_{number}", "gateway_method": method, "created_at": AT,
     }  # fmt: skip
     return Customer.objects.create(**columns | over)

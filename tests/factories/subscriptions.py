@@ -138,7 +138,7 @@ def make_customer(**over: Any) -> Customer:
     """Return a customer of a partner in test mode, with a card; `seller`, `clock_at` and other columns by keyword."""
     number = next(_numbers)
     facts: dict[str, Any] = {
-        "external_id": f"customer-{number}", "name": f"Customer {number}", "country": "FR", "currency": "EUR", "gateway": "fake",
+        "external_id": f"subscriber-{number}", "name": f"Customer {number}", "country": "FR", "currency": "EUR", "gateway": "fake",
         "gateway_customer": f"c{number}", "gateway_method": f"m{number}", "created_at": AT,
     }  # fmt: skip
     if "partner" not in over:
