@@ -212,6 +212,10 @@ def test_valkey_is_on_a_port_of_its_own_behind_a_password(folder: Path):
     leave(user)
 
 
+# A first start installs every table; two minutes were not enough beside a chaos run on two cores.
+FIRST_START_SECONDS = 300
+
+
 def free_port() -> int:
     with socket.socket() as trial:
         trial.bind(("127.0.0.1", 0))
@@ -234,20 +238,23 @@ def start_up(folder: Path, port: int) -> subprocess.Popen[bytes]:
             stdout=output,
             stderr=output,
         )
-    wait_for(lambda: "Ctrl-C stops everything" in (folder.parent / "up.log").read_text() or process.poll() is not None, 120)
+    wait_for(
+        lambda: "Ctrl-C stops everything" in (folder.parent / "up.log").read_text() or process.poll() is not None,
+        FIRST_START_SECONDS,
+    )
     assert process.poll() is None, (folder.parent / "up.log").read_text()
     return process
 
 
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
-def test_up_leaves_no_process_behind_and_starts_again(folder: Path, how: signal.Signals):
+def test_up_leaves_no_process_behind_and_starts_again(folder: Path):
     port = free_port()
-    process = start_up(folder, port)
-    assert len(running_on(folder)) > 5
-    process.send_signal(how)
-    code = process.wait(timeout=30)
-    assert code == (0 if how != signal.SIGKILL else -signal.SIGKILL)
-    assert not wait_until_gone(folder, seconds=0.5 if how != signal.SIGKILL else 20)
+    for how in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
+        process = start_up(folder, port)
+        assert len(running_on(folder)) > 5
+        process.send_signal(how)
+        code = process.wait(timeout=30)
+        assert code == (0 if how != signal.SIGKILL else -signal.SIGKILL)
+        assert not wait_until_gone(folder, seconds=0.5 if how != signal.SIGKILL else 20)
 
     again = start_up(folder, port)
     again.terminate()
