@@ -1,22 +1,27 @@
 """Index of the screens of this wing; each stands in its room."""
 
+from importlib import import_module
+
 from backoffice.kit.admin import declare_permissions
 from backoffice.staff.roles import ACTS
 
+# Buttons name permissions when their module is read, so these come first.
 declare_permissions(f"{app_label}.{codename}" for codename, (app_label, _, _) in ACTS.items())
 
-# after the permissions the buttons name
-import billing.collection.admin  # noqa: E402
-import billing.customers.admin  # noqa: E402
-import billing.disputes.admin  # noqa: E402
-import billing.invoices.admin  # noqa: E402
-import billing.invoices.admin_reference  # noqa: E402
-import billing.payments.admin  # noqa: E402
-import billing.plans.admin  # noqa: E402
-import billing.reconciliation.admin  # noqa: E402
-import billing.reconciliation.admin_matches  # noqa: E402
-import billing.reconciliation.admin_runs  # noqa: E402
-import billing.refunds.admin  # noqa: E402
-import billing.subscriptions.admin  # noqa: E402
-import billing.subscriptions.admin_renewals  # noqa: E402
-import billing.webhooks.admin  # noqa: E402, F401
+for screens in (
+    "collection.admin",
+    "customers.admin",
+    "disputes.admin",
+    "invoices.admin",
+    "invoices.admin_reference",
+    "payments.admin",
+    "plans.admin",
+    "reconciliation.admin",
+    "reconciliation.admin_matches",
+    "reconciliation.admin_runs",
+    "refunds.admin",
+    "subscriptions.admin",
+    "subscriptions.admin_renewals",
+    "webhooks.admin",
+):
+    import_module(f"billing.{screens}")
