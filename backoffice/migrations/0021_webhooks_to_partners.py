@@ -61,6 +61,13 @@ class Migration(migrations.Migration):
                     ),
                 ),
             ],
+            options={
+                "indexes": [
+                    models.Index(
+                        condition=models.Q(("failing_since__isnull", False)), fields=["failing_since"], name="endpoint_failing"
+                    )
+                ],
+            },
         ),
         migrations.CreateModel(
             name="WebhookDelivery",
@@ -106,6 +113,15 @@ class Migration(migrations.Migration):
             ],
             options={
                 "verbose_name_plural": "webhook deliveries",
+                "indexes": [
+                    models.Index(
+                        condition=models.Q(("status", "pending")), fields=["endpoint", "next_attempt_at"], name="delivery_due"
+                    ),
+                    models.Index(condition=models.Q(("status", "sending")), fields=["lease_until"], name="delivery_leased"),
+                    models.Index(fields=["endpoint", "id"], name="delivery_of_endpoint"),
+                    models.Index(condition=models.Q(("status", "failed")), fields=["ended_at"], name="delivery_failed"),
+                ],
+                "constraints": [models.UniqueConstraint(fields=("endpoint", "event"), name="delivery_once")],
             },
         ),
         migrations.CreateModel(
@@ -133,33 +149,5 @@ class Migration(migrations.Migration):
                 ],
                 "constraints": [models.UniqueConstraint(fields=("delivery", "number"), name="attempt_numbered_once")],
             },
-        ),
-        migrations.AddIndex(
-            model_name="webhookendpoint",
-            index=models.Index(
-                condition=models.Q(("failing_since__isnull", False)), fields=["failing_since"], name="endpoint_failing"
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="webhookdelivery",
-            index=models.Index(
-                condition=models.Q(("status", "pending")), fields=["endpoint", "next_attempt_at"], name="delivery_due"
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="webhookdelivery",
-            index=models.Index(condition=models.Q(("status", "sending")), fields=["lease_until"], name="delivery_leased"),
-        ),
-        migrations.AddIndex(
-            model_name="webhookdelivery",
-            index=models.Index(fields=["endpoint", "id"], name="delivery_of_endpoint"),
-        ),
-        migrations.AddIndex(
-            model_name="webhookdelivery",
-            index=models.Index(condition=models.Q(("status", "failed")), fields=["ended_at"], name="delivery_failed"),
-        ),
-        migrations.AddConstraint(
-            model_name="webhookdelivery",
-            constraint=models.UniqueConstraint(fields=("endpoint", "event"), name="delivery_once"),
         ),
     ]

@@ -218,6 +218,24 @@ class Migration(migrations.Migration):
                     ),
                 ),
             ],
+            options={
+                "indexes": [
+                    models.Index(fields=["origin", "id"], name="collection_origin"),
+                    models.Index(
+                        condition=models.Q(("status__in", ["open", "exhausted"])),
+                        fields=["customer", "id"],
+                        name="collection_customer",
+                    ),
+                    models.Index(fields=["status", "-id"], name="collection_status"),
+                ],
+                "constraints": [
+                    models.CheckConstraint(condition=models.Q(("amount_minor__gt", 0)), name="collection_amount"),
+                    models.CheckConstraint(
+                        condition=models.Q(("collected_minor__gte", 0), ("collected_minor__lte", models.F("amount_minor"))),
+                        name="collection_part",
+                    ),
+                ],
+            },
         ),
         migrations.CreateModel(
             name="Coupon",
@@ -264,6 +282,26 @@ class Migration(migrations.Migration):
                     ),
                 ),
             ],
+            options={
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(
+                                ("amount_minor", 0), ("basis_points__gt", 0), ("basis_points__lte", 10000), ("currency", "")
+                            ),
+                            models.Q(("amount_minor__gt", 0), ("basis_points", 0), models.Q(("currency", ""), _negated=True)),
+                            _connector="OR",
+                        ),
+                        name="coupon_percent_or_amount",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("redemptions_max__isnull", True), ("redemptions__lte", models.F("redemptions_max")), _connector="OR"
+                        ),
+                        name="coupon_within_limit",
+                    ),
+                ],
+            },
         ),
         migrations.CreateModel(
             name="Price",
@@ -296,6 +334,21 @@ class Migration(migrations.Migration):
                     models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name="prices", to="billing.plan"),
                 ),
             ],
+            options={
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("plan", "currency", "interval", "interval_count", "version"), name="price_version_once"
+                    ),
+                    models.UniqueConstraint(
+                        condition=models.Q(("status", "offered")),
+                        fields=("plan", "currency", "interval", "interval_count"),
+                        name="one_price_offered",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("interval_count__gte", 1), ("interval_count__lte", 24)), name="price_interval_count"
+                    ),
+                ],
+            },
         ),
         migrations.CreateModel(
             name="Subscription",
@@ -381,6 +434,38 @@ class Migration(migrations.Migration):
                 ),
                 ("price", models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name="+", to="billing.price")),
             ],
+            options={
+                "indexes": [
+                    models.Index(
+                        condition=models.Q(("next_at__isnull", False)), fields=["next_at", "id"], name="subscription_due"
+                    ),
+                    models.Index(fields=["status", "-id"], name="subscription_status"),
+                ],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(("current_period_end__gt", models.F("current_period_start"))),
+                        name="subscription_period",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("seats__gte", 1), ("seats__lte", 1000000)), name="subscription_seats"
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(
+                                ("ended_at__isnull", False),
+                                ("next_at__isnull", True),
+                                ("status__in", ["canceled", "incomplete_expired"]),
+                            ),
+                            models.Q(
+                                models.Q(("status__in", ["canceled", "incomplete_expired"]), _negated=True),
+                                ("ended_at__isnull", True),
+                            ),
+                            _connector="OR",
+                        ),
+                        name="subscription_ended_is_quiet",
+                    ),
+                ],
+            },
         ),
         migrations.CreateModel(
             name="RenewalItem",
@@ -436,6 +521,14 @@ class Migration(migrations.Migration):
                     ),
                 ),
             ],
+            options={
+                "indexes": [
+                    models.Index(condition=models.Q(("status", "open")), fields=["batch", "id"], name="item_open"),
+                    models.Index(fields=["batch", "-id"], name="item_of_batch"),
+                    models.Index(condition=models.Q(("status", "parked")), fields=["created_at"], name="item_parked"),
+                ],
+                "constraints": [models.UniqueConstraint(fields=("subscription", "period_start"), name="period_once")],
+            },
         ),
         migrations.CreateModel(
             name="Redemption",
@@ -462,6 +555,14 @@ class Migration(migrations.Migration):
                     ),
                 ),
             ],
+            options={
+                "indexes": [
+                    models.Index(
+                        condition=models.Q(("invoices_left", 0), _negated=True), fields=["subscription"], name="redemption_live"
+                    )
+                ],
+                "constraints": [models.UniqueConstraint(fields=("coupon", "customer"), name="coupon_once_a_customer")],
+            },
         ),
         migrations.CreateModel(
             name="PendingLine",
@@ -483,6 +584,11 @@ class Migration(migrations.Migration):
                     ),
                 ),
             ],
+            options={
+                "indexes": [
+                    models.Index(condition=models.Q(("invoiced_at__isnull", True)), fields=["subscription"], name="line_waits")
+                ],
+            },
         ),
         migrations.CreateModel(
             name="SubscriptionChange",
@@ -538,6 +644,18 @@ class Migration(migrations.Migration):
                     models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name="+", to="billing.price"),
                 ),
             ],
+            options={
+                "indexes": [
+                    models.Index(condition=models.Q(("invoice", ""), _negated=True), fields=["invoice"], name="change_invoice")
+                ],
+                "constraints": [
+                    models.UniqueConstraint(
+                        condition=models.Q(("status__in", ["awaiting_payment", "at_period_end"])),
+                        fields=("subscription",),
+                        name="one_change_waits",
+                    )
+                ],
+            },
         ),
         migrations.CreateModel(
             name="BillingBrake",
@@ -695,147 +813,5 @@ class Migration(migrations.Migration):
                     ),
                 ],
             },
-        ),
-        migrations.AddIndex(
-            model_name="collection",
-            index=models.Index(fields=["origin", "id"], name="collection_origin"),
-        ),
-        migrations.AddIndex(
-            model_name="collection",
-            index=models.Index(
-                condition=models.Q(("status__in", ["open", "exhausted"])), fields=["customer", "id"], name="collection_customer"
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="collection",
-            index=models.Index(fields=["status", "-id"], name="collection_status"),
-        ),
-        migrations.AddConstraint(
-            model_name="collection",
-            constraint=models.CheckConstraint(condition=models.Q(("amount_minor__gt", 0)), name="collection_amount"),
-        ),
-        migrations.AddConstraint(
-            model_name="collection",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("collected_minor__gte", 0), ("collected_minor__lte", models.F("amount_minor"))),
-                name="collection_part",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="coupon",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(("amount_minor", 0), ("basis_points__gt", 0), ("basis_points__lte", 10000), ("currency", "")),
-                    models.Q(("amount_minor__gt", 0), ("basis_points", 0), models.Q(("currency", ""), _negated=True)),
-                    _connector="OR",
-                ),
-                name="coupon_percent_or_amount",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="coupon",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("redemptions_max__isnull", True), ("redemptions__lte", models.F("redemptions_max")), _connector="OR"
-                ),
-                name="coupon_within_limit",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="price",
-            constraint=models.UniqueConstraint(
-                fields=("plan", "currency", "interval", "interval_count", "version"), name="price_version_once"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="price",
-            constraint=models.UniqueConstraint(
-                condition=models.Q(("status", "offered")),
-                fields=("plan", "currency", "interval", "interval_count"),
-                name="one_price_offered",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="price",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("interval_count__gte", 1), ("interval_count__lte", 24)), name="price_interval_count"
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="subscription",
-            index=models.Index(condition=models.Q(("next_at__isnull", False)), fields=["next_at", "id"], name="subscription_due"),
-        ),
-        migrations.AddIndex(
-            model_name="subscription",
-            index=models.Index(fields=["status", "-id"], name="subscription_status"),
-        ),
-        migrations.AddConstraint(
-            model_name="subscription",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("current_period_end__gt", models.F("current_period_start"))), name="subscription_period"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="subscription",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("seats__gte", 1), ("seats__lte", 1000000)), name="subscription_seats"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="subscription",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(
-                        ("ended_at__isnull", False), ("next_at__isnull", True), ("status__in", ["canceled", "incomplete_expired"])
-                    ),
-                    models.Q(
-                        models.Q(("status__in", ["canceled", "incomplete_expired"]), _negated=True), ("ended_at__isnull", True)
-                    ),
-                    _connector="OR",
-                ),
-                name="subscription_ended_is_quiet",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="renewalitem",
-            index=models.Index(condition=models.Q(("status", "open")), fields=["batch", "id"], name="item_open"),
-        ),
-        migrations.AddIndex(
-            model_name="renewalitem",
-            index=models.Index(fields=["batch", "-id"], name="item_of_batch"),
-        ),
-        migrations.AddIndex(
-            model_name="renewalitem",
-            index=models.Index(condition=models.Q(("status", "parked")), fields=["created_at"], name="item_parked"),
-        ),
-        migrations.AddConstraint(
-            model_name="renewalitem",
-            constraint=models.UniqueConstraint(fields=("subscription", "period_start"), name="period_once"),
-        ),
-        migrations.AddIndex(
-            model_name="redemption",
-            index=models.Index(
-                condition=models.Q(("invoices_left", 0), _negated=True), fields=["subscription"], name="redemption_live"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="redemption",
-            constraint=models.UniqueConstraint(fields=("coupon", "customer"), name="coupon_once_a_customer"),
-        ),
-        migrations.AddIndex(
-            model_name="pendingline",
-            index=models.Index(condition=models.Q(("invoiced_at__isnull", True)), fields=["subscription"], name="line_waits"),
-        ),
-        migrations.AddIndex(
-            model_name="subscriptionchange",
-            index=models.Index(condition=models.Q(("invoice", ""), _negated=True), fields=["invoice"], name="change_invoice"),
-        ),
-        migrations.AddConstraint(
-            model_name="subscriptionchange",
-            constraint=models.UniqueConstraint(
-                condition=models.Q(("status__in", ["awaiting_payment", "at_period_end"])),
-                fields=("subscription",),
-                name="one_change_waits",
-            ),
         ),
     ]

@@ -76,6 +76,50 @@ class Migration(migrations.Migration):
                     models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name="+", to="payouts.posting"),
                 ),
             ],
+            options={
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            (
+                                "total_minor",
+                                django.db.models.expressions.CombinedExpression(
+                                    models.F("subtotal_minor"), "+", models.F("tax_minor")
+                                ),
+                            ),
+                            ("total_minor__gt", 0),
+                        ),
+                        name="credit_note_total",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(
+                                ("by_refund_minor", 0),
+                                ("settlement", "offset"),
+                                ("to_balance_minor", 0),
+                                ("to_customer_minor", 0),
+                            ),
+                            models.Q(
+                                models.Q(("settlement", "offset"), _negated=True),
+                                (
+                                    "total_minor",
+                                    django.db.models.expressions.CombinedExpression(
+                                        django.db.models.expressions.CombinedExpression(
+                                            models.F("to_balance_minor"), "+", models.F("to_customer_minor")
+                                        ),
+                                        "+",
+                                        models.F("by_refund_minor"),
+                                    ),
+                                ),
+                            ),
+                            _connector="OR",
+                        ),
+                        name="credit_note_goes_somewhere",
+                    ),
+                    models.UniqueConstraint(
+                        condition=models.Q(("refund", ""), _negated=True), fields=("refund",), name="one_note_a_refund"
+                    ),
+                ],
+            },
         ),
         migrations.CreateModel(
             name="CreditNoteTax",
@@ -190,6 +234,60 @@ class Migration(migrations.Migration):
                     ),
                 ),
             ],
+            options={
+                "indexes": [
+                    models.Index(fields=["customer", "id"], name="invoice_of_customer"),
+                    models.Index(fields=["origin", "id"], name="invoice_of_origin"),
+                    models.Index(condition=models.Q(("status", "open")), fields=["due_on"], name="invoice_waiting"),
+                    models.Index(condition=models.Q(("status", "finalizing_failed")), fields=["id"], name="invoice_failed"),
+                ],
+                "constraints": [
+                    models.UniqueConstraint(
+                        condition=models.Q(("number", ""), _negated=True), fields=("number",), name="invoice_text_once"
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            (
+                                "total_minor",
+                                django.db.models.expressions.CombinedExpression(
+                                    models.F("subtotal_minor"), "+", models.F("tax_minor")
+                                ),
+                            )
+                        ),
+                        name="invoice_total",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("credited_minor__gte", 0),
+                            ("given_up_minor__gte", 0),
+                            ("paid_minor__gte", 0),
+                            ("refunded_minor__gte", 0),
+                            models.Q(("number", ""), ("amount_due_minor__gte", 0), _connector="OR"),
+                        ),
+                        name="invoice_not_overpaid",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("status__in", ["draft", "finalizing_failed", "void"]),
+                            models.Q(models.Q(("number", ""), _negated=True), ("sequence__isnull", False)),
+                            _connector="OR",
+                        ),
+                        name="issued_invoice_has_number",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("status__in", ["draft", "finalizing_failed", "open"]),
+                            ("amount_due_minor", 0),
+                            ("number", ""),
+                            _connector="OR",
+                        ),
+                        name="ended_invoice_owes_nothing",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("refunded_minor__lte", models.F("paid_minor"))), name="refunds_of_what_was_paid"
+                    ),
+                ],
+            },
         ),
         migrations.AddField(
             model_name="creditnote",
@@ -225,6 +323,9 @@ class Migration(migrations.Migration):
                     models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name="lines", to="billing.invoice"),
                 ),
             ],
+            options={
+                "constraints": [models.UniqueConstraint(fields=("invoice", "position"), name="invoice_line_once")],
+            },
         ),
         migrations.CreateModel(
             name="CreditNoteLine",
@@ -243,6 +344,11 @@ class Migration(migrations.Migration):
                     ),
                 ),
             ],
+            options={
+                "constraints": [
+                    models.CheckConstraint(condition=models.Q(("amount_minor", 0), _negated=True), name="credit_line_not_zero")
+                ],
+            },
         ),
         migrations.CreateModel(
             name="InvoiceTax",
@@ -266,6 +372,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 "verbose_name_plural": "invoice taxes",
+                "constraints": [models.UniqueConstraint(fields=("invoice", "category", "basis_points"), name="invoice_tax_once")],
             },
         ),
         migrations.CreateModel(
@@ -337,6 +444,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 "verbose_name_plural": "number series",
+                "constraints": [models.UniqueConstraint(fields=("entity", "kind", "year"), name="series_once")],
             },
         ),
         migrations.AddField(
@@ -510,147 +618,11 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.AddConstraint(
-            model_name="invoiceline",
-            constraint=models.UniqueConstraint(fields=("invoice", "position"), name="invoice_line_once"),
-        ),
-        migrations.AddConstraint(
-            model_name="creditnoteline",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("amount_minor", 0), _negated=True), name="credit_line_not_zero"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="invoicetax",
-            constraint=models.UniqueConstraint(fields=("invoice", "category", "basis_points"), name="invoice_tax_once"),
-        ),
-        migrations.AddConstraint(
-            model_name="numberseries",
-            constraint=models.UniqueConstraint(fields=("entity", "kind", "year"), name="series_once"),
-        ),
-        migrations.AddIndex(
-            model_name="invoice",
-            index=models.Index(fields=["customer", "id"], name="invoice_of_customer"),
-        ),
-        migrations.AddIndex(
-            model_name="invoice",
-            index=models.Index(fields=["origin", "id"], name="invoice_of_origin"),
-        ),
-        migrations.AddIndex(
-            model_name="invoice",
-            index=models.Index(condition=models.Q(("status", "open")), fields=["due_on"], name="invoice_waiting"),
-        ),
-        migrations.AddIndex(
-            model_name="invoice",
-            index=models.Index(condition=models.Q(("status", "finalizing_failed")), fields=["id"], name="invoice_failed"),
-        ),
-        migrations.AddConstraint(
             model_name="invoice",
             constraint=models.UniqueConstraint(fields=("series", "sequence"), name="invoice_number_once"),
         ),
         migrations.AddConstraint(
-            model_name="invoice",
-            constraint=models.UniqueConstraint(
-                condition=models.Q(("number", ""), _negated=True), fields=("number",), name="invoice_text_once"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="invoice",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    (
-                        "total_minor",
-                        django.db.models.expressions.CombinedExpression(models.F("subtotal_minor"), "+", models.F("tax_minor")),
-                    )
-                ),
-                name="invoice_total",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="invoice",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("credited_minor__gte", 0),
-                    ("given_up_minor__gte", 0),
-                    ("paid_minor__gte", 0),
-                    ("refunded_minor__gte", 0),
-                    models.Q(("number", ""), ("amount_due_minor__gte", 0), _connector="OR"),
-                ),
-                name="invoice_not_overpaid",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="invoice",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("status__in", ["draft", "finalizing_failed", "void"]),
-                    models.Q(models.Q(("number", ""), _negated=True), ("sequence__isnull", False)),
-                    _connector="OR",
-                ),
-                name="issued_invoice_has_number",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="invoice",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("status__in", ["draft", "finalizing_failed", "open"]),
-                    ("amount_due_minor", 0),
-                    ("number", ""),
-                    _connector="OR",
-                ),
-                name="ended_invoice_owes_nothing",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="invoice",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("refunded_minor__lte", models.F("paid_minor"))), name="refunds_of_what_was_paid"
-            ),
-        ),
-        migrations.AddConstraint(
             model_name="creditnote",
             constraint=models.UniqueConstraint(fields=("series", "sequence"), name="credit_note_number_once"),
-        ),
-        migrations.AddConstraint(
-            model_name="creditnote",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    (
-                        "total_minor",
-                        django.db.models.expressions.CombinedExpression(models.F("subtotal_minor"), "+", models.F("tax_minor")),
-                    ),
-                    ("total_minor__gt", 0),
-                ),
-                name="credit_note_total",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="creditnote",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(("by_refund_minor", 0), ("settlement", "offset"), ("to_balance_minor", 0), ("to_customer_minor", 0)),
-                    models.Q(
-                        models.Q(("settlement", "offset"), _negated=True),
-                        (
-                            "total_minor",
-                            django.db.models.expressions.CombinedExpression(
-                                django.db.models.expressions.CombinedExpression(
-                                    models.F("to_balance_minor"), "+", models.F("to_customer_minor")
-                                ),
-                                "+",
-                                models.F("by_refund_minor"),
-                            ),
-                        ),
-                    ),
-                    _connector="OR",
-                ),
-                name="credit_note_goes_somewhere",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="creditnote",
-            constraint=models.UniqueConstraint(
-                condition=models.Q(("refund", ""), _negated=True), fields=("refund",), name="one_note_a_refund"
-            ),
         ),
     ]

@@ -198,6 +198,63 @@ class Migration(migrations.Migration):
                     ),
                 ),
             ],
+            options={
+                "indexes": [
+                    models.Index(fields=["status", "id"], name="payment_status"),
+                    models.Index(fields=["purpose", "id"], name="payment_purpose"),
+                    models.Index(
+                        condition=models.Q(("next_look_at__isnull", False)), fields=["next_look_at"], name="payment_to_ask"
+                    ),
+                    models.Index(condition=models.Q(("status", "unknown")), fields=["created_at"], name="payment_unknown"),
+                    models.Index(
+                        condition=models.Q(("charge_ref", ""), _negated=True),
+                        fields=["gateway", "charge_ref"],
+                        name="payment_charge",
+                    ),
+                ],
+                "constraints": [
+                    models.CheckConstraint(condition=models.Q(("amount_minor__gt", 0)), name="payment_positive"),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("captured_minor__gte", 0),
+                            ("disputed_minor__gte", 0),
+                            ("surplus_minor__gte", 0),
+                            ("surplus_minor__lte", models.F("captured_minor")),
+                            ("disputed_minor__lte", models.F("captured_minor")),
+                        ),
+                        name="payment_parts",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("captured_minor__gt", 0), models.Q(("status", "succeeded"), _negated=True), _connector="OR"
+                        ),
+                        name="payment_captured_when_paid",
+                    ),
+                    models.UniqueConstraint(
+                        condition=models.Q(("provider_ref", ""), _negated=True),
+                        fields=("gateway", "provider_ref"),
+                        name="payment_ref_once",
+                    ),
+                    models.UniqueConstraint(
+                        condition=models.Q(
+                            models.Q(("purpose", ""), _negated=True),
+                            (
+                                "status__in",
+                                [
+                                    "created",
+                                    "unknown",
+                                    "requires_confirmation",
+                                    "requires_action",
+                                    "processing",
+                                    "requires_capture",
+                                ],
+                            ),
+                        ),
+                        fields=("customer", "purpose"),
+                        name="one_open_payment",
+                    ),
+                ],
+            },
         ),
         migrations.CreateModel(
             name="Refund",
@@ -284,6 +341,39 @@ class Migration(migrations.Migration):
                     ),
                 ),
             ],
+            options={
+                "indexes": [
+                    models.Index(fields=["status", "id"], name="refund_status"),
+                    models.Index(
+                        condition=models.Q(("purpose", ""), _negated=True), fields=["purpose", "id"], name="refund_purpose"
+                    ),
+                    models.Index(
+                        condition=models.Q(("next_look_at__isnull", False)), fields=["next_look_at"], name="refund_to_ask"
+                    ),
+                    models.Index(
+                        condition=models.Q(("provider_ref", ""), _negated=True), fields=["provider_ref"], name="refund_ref"
+                    ),
+                ],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("amount_minor__gt", 0), ("surplus_minor__gte", 0), ("surplus_minor__lte", models.F("amount_minor"))
+                        ),
+                        name="refund_positive",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("payment__isnull", False), ("source", "card")),
+                            models.Q(("payment__isnull", True), ("seller__isnull", False), ("source", "balance")),
+                            _connector="OR",
+                        ),
+                        name="refund_goes_somewhere",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("maker", models.F("checker")), _negated=True), name="refund_by_two"
+                    ),
+                ],
+            },
         ),
         migrations.CreateModel(
             name="RefundLimit",
@@ -373,123 +463,5 @@ class Migration(migrations.Migration):
                     )
                 ],
             },
-        ),
-        migrations.AddIndex(
-            model_name="payment",
-            index=models.Index(fields=["status", "id"], name="payment_status"),
-        ),
-        migrations.AddIndex(
-            model_name="payment",
-            index=models.Index(fields=["purpose", "id"], name="payment_purpose"),
-        ),
-        migrations.AddIndex(
-            model_name="payment",
-            index=models.Index(
-                condition=models.Q(("next_look_at__isnull", False)), fields=["next_look_at"], name="payment_to_ask"
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="payment",
-            index=models.Index(condition=models.Q(("status", "unknown")), fields=["created_at"], name="payment_unknown"),
-        ),
-        migrations.AddIndex(
-            model_name="payment",
-            index=models.Index(
-                condition=models.Q(("charge_ref", ""), _negated=True), fields=["gateway", "charge_ref"], name="payment_charge"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="payment",
-            constraint=models.CheckConstraint(condition=models.Q(("amount_minor__gt", 0)), name="payment_positive"),
-        ),
-        migrations.AddConstraint(
-            model_name="payment",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("captured_minor__gte", 0),
-                    ("disputed_minor__gte", 0),
-                    ("surplus_minor__gte", 0),
-                    ("surplus_minor__lte", models.F("captured_minor")),
-                    ("disputed_minor__lte", models.F("captured_minor")),
-                ),
-                name="payment_parts",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="payment",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("captured_minor__gt", 0), models.Q(("status", "succeeded"), _negated=True), _connector="OR"),
-                name="payment_captured_when_paid",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="payment",
-            constraint=models.UniqueConstraint(
-                condition=models.Q(("provider_ref", ""), _negated=True),
-                fields=("gateway", "provider_ref"),
-                name="payment_ref_once",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="payment",
-            constraint=models.UniqueConstraint(
-                condition=models.Q(
-                    models.Q(("purpose", ""), _negated=True),
-                    (
-                        "status__in",
-                        ["created", "unknown", "requires_confirmation", "requires_action", "processing", "requires_capture"],
-                    ),
-                ),
-                fields=("customer", "purpose"),
-                name="one_open_payment",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="refund",
-            index=models.Index(fields=["status", "id"], name="refund_status"),
-        ),
-        migrations.AddIndex(
-            model_name="refund",
-            index=models.Index(
-                condition=models.Q(("purpose", ""), _negated=True), fields=["purpose", "id"], name="refund_purpose"
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="refund",
-            index=models.Index(
-                condition=models.Q(("next_look_at__isnull", False)), fields=["next_look_at"], name="refund_to_ask"
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="refund",
-            index=models.Index(
-                condition=models.Q(("provider_ref", ""), _negated=True), fields=["provider_ref"], name="refund_ref"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="refund",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("amount_minor__gt", 0), ("surplus_minor__gte", 0), ("surplus_minor__lte", models.F("amount_minor"))
-                ),
-                name="refund_positive",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="refund",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(("payment__isnull", False), ("source", "card")),
-                    models.Q(("payment__isnull", True), ("seller__isnull", False), ("source", "balance")),
-                    _connector="OR",
-                ),
-                name="refund_goes_somewhere",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="refund",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("maker", models.F("checker")), _negated=True), name="refund_by_two"
-            ),
         ),
     ]

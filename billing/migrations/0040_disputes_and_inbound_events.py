@@ -129,6 +129,42 @@ class Migration(migrations.Migration):
                     ),
                 ),
             ],
+            options={
+                "indexes": [
+                    models.Index(fields=["provider", "charge_ref"], name="dispute_charge"),
+                    models.Index(fields=["partner", "id"], name="dispute_partner"),
+                    models.Index(fields=["seller", "id"], name="dispute_seller"),
+                    models.Index(
+                        condition=models.Q(("work_state__in", ["triage", "waiting_seller", "ready"])),
+                        fields=["due_by", "id"],
+                        name="dispute_due",
+                    ),
+                    models.Index(
+                        condition=models.Q(("work_state", "closed"), _negated=True), fields=["seen_at"], name="dispute_under_way"
+                    ),
+                ],
+                "constraints": [
+                    models.UniqueConstraint(fields=("provider", "provider_ref"), name="dispute_once"),
+                    models.UniqueConstraint(
+                        condition=models.Q(("warning_ref", ""), _negated=True),
+                        fields=("provider", "warning_ref"),
+                        name="dispute_warning_once",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("status", "early_warning"),
+                            models.Q(("amount_minor__gt", 0), ("amount_minor__isnull", False)),
+                            _connector="OR",
+                        ),
+                        name="dispute_has_amount",
+                    ),
+                    models.CheckConstraint(condition=models.Q(("settled_minor__gte", 0)), name="dispute_settled_positive"),
+                    models.CheckConstraint(
+                        condition=models.Q(("settled_minor", 0), ("settled_posting__isnull", False), _connector="OR"),
+                        name="dispute_settled_is_posted",
+                    ),
+                ],
+            },
         ),
         migrations.CreateModel(
             name="DisputeMovement",
@@ -154,6 +190,22 @@ class Migration(migrations.Migration):
                     ),
                 ),
             ],
+            options={
+                "constraints": [
+                    models.UniqueConstraint(fields=("provider", "provider_ref"), name="dispute_movement_once"),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            (
+                                "net_minor",
+                                django.db.models.expressions.CombinedExpression(
+                                    models.F("amount_minor"), "-", models.F("fee_minor")
+                                ),
+                            )
+                        ),
+                        name="dispute_movement_net",
+                    ),
+                ],
+            },
         ),
         migrations.CreateModel(
             name="DisputePolicy",
@@ -252,6 +304,23 @@ class Migration(migrations.Migration):
                     ),
                 ),
             ],
+            options={
+                "indexes": [
+                    models.Index(
+                        condition=models.Q(("state__in", ["asked", "sending", "unknown"])),
+                        fields=["next_try_at"],
+                        name="dispute_submission_due",
+                    )
+                ],
+                "constraints": [
+                    models.UniqueConstraint(fields=("dispute", "number"), name="dispute_submission_number"),
+                    models.UniqueConstraint(
+                        condition=models.Q(("state__in", ["asked", "sending", "unknown"])),
+                        fields=("dispute",),
+                        name="one_open_dispute_submission",
+                    ),
+                ],
+            },
         ),
         migrations.CreateModel(
             name="EvidencePack",
@@ -299,6 +368,13 @@ class Migration(migrations.Migration):
                     ),
                 ),
             ],
+            options={
+                "constraints": [
+                    models.UniqueConstraint(
+                        condition=models.Q(("removed_at__isnull", True)), fields=("pack", "field"), name="evidence_field_once"
+                    )
+                ],
+            },
         ),
         migrations.CreateModel(
             name="InboundEvent",
@@ -389,107 +465,5 @@ class Migration(migrations.Migration):
             options={
                 "constraints": [models.UniqueConstraint(fields=("provider", "on", "code"), name="refused_notice_once")],
             },
-        ),
-        migrations.AddIndex(
-            model_name="dispute",
-            index=models.Index(fields=["provider", "charge_ref"], name="dispute_charge"),
-        ),
-        migrations.AddIndex(
-            model_name="dispute",
-            index=models.Index(fields=["partner", "id"], name="dispute_partner"),
-        ),
-        migrations.AddIndex(
-            model_name="dispute",
-            index=models.Index(fields=["seller", "id"], name="dispute_seller"),
-        ),
-        migrations.AddIndex(
-            model_name="dispute",
-            index=models.Index(
-                condition=models.Q(("work_state__in", ["triage", "waiting_seller", "ready"])),
-                fields=["due_by", "id"],
-                name="dispute_due",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="dispute",
-            index=models.Index(
-                condition=models.Q(("work_state", "closed"), _negated=True), fields=["seen_at"], name="dispute_under_way"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="dispute",
-            constraint=models.UniqueConstraint(fields=("provider", "provider_ref"), name="dispute_once"),
-        ),
-        migrations.AddConstraint(
-            model_name="dispute",
-            constraint=models.UniqueConstraint(
-                condition=models.Q(("warning_ref", ""), _negated=True),
-                fields=("provider", "warning_ref"),
-                name="dispute_warning_once",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="dispute",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("status", "early_warning"),
-                    models.Q(("amount_minor__gt", 0), ("amount_minor__isnull", False)),
-                    _connector="OR",
-                ),
-                name="dispute_has_amount",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="dispute",
-            constraint=models.CheckConstraint(condition=models.Q(("settled_minor__gte", 0)), name="dispute_settled_positive"),
-        ),
-        migrations.AddConstraint(
-            model_name="dispute",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("settled_minor", 0), ("settled_posting__isnull", False), _connector="OR"),
-                name="dispute_settled_is_posted",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="disputemovement",
-            constraint=models.UniqueConstraint(fields=("provider", "provider_ref"), name="dispute_movement_once"),
-        ),
-        migrations.AddConstraint(
-            model_name="disputemovement",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    (
-                        "net_minor",
-                        django.db.models.expressions.CombinedExpression(models.F("amount_minor"), "-", models.F("fee_minor")),
-                    )
-                ),
-                name="dispute_movement_net",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="disputesubmission",
-            index=models.Index(
-                condition=models.Q(("state__in", ["asked", "sending", "unknown"])),
-                fields=["next_try_at"],
-                name="dispute_submission_due",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="disputesubmission",
-            constraint=models.UniqueConstraint(fields=("dispute", "number"), name="dispute_submission_number"),
-        ),
-        migrations.AddConstraint(
-            model_name="disputesubmission",
-            constraint=models.UniqueConstraint(
-                condition=models.Q(("state__in", ["asked", "sending", "unknown"])),
-                fields=("dispute",),
-                name="one_open_dispute_submission",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="evidencefile",
-            constraint=models.UniqueConstraint(
-                condition=models.Q(("removed_at__isnull", True)), fields=("pack", "field"), name="evidence_field_once"
-            ),
         ),
     ]

@@ -134,6 +134,21 @@ class Migration(migrations.Migration):
                     ),
                 ),
             ],
+            options={
+                "indexes": [
+                    models.Index(
+                        condition=models.Q(("state__in", ["posted", "void"]), _negated=True),
+                        fields=["state", "id"],
+                        name="match_group_open",
+                    ),
+                    models.Index(fields=["reference"], name="match_group_reference"),
+                ],
+                "constraints": [
+                    models.UniqueConstraint(
+                        condition=models.Q(("state", "void"), _negated=True), fields=("key",), name="match_group_once"
+                    )
+                ],
+            },
         ),
         migrations.CreateModel(
             name="ProviderPayout",
@@ -213,6 +228,15 @@ class Migration(migrations.Migration):
                     ),
                 ),
             ],
+            options={
+                "indexes": [
+                    models.Index(condition=models.Q(("closed_at__isnull", True)), fields=["id"], name="provider_payout_open")
+                ],
+                "constraints": [
+                    models.UniqueConstraint(fields=("gateway", "provider_ref"), name="provider_payout_once"),
+                    models.CheckConstraint(condition=models.Q(("amount_minor__gt", 0)), name="provider_payout_positive"),
+                ],
+            },
         ),
         migrations.CreateModel(
             name="ReconciliationRun",
@@ -322,6 +346,44 @@ class Migration(migrations.Migration):
                     ),
                 ),
             ],
+            options={
+                "indexes": [
+                    models.Index(condition=models.Q(("group__isnull", False)), fields=["group"], name="staged_line_group"),
+                    models.Index(
+                        condition=models.Q(("group__isnull", True)),
+                        fields=["leg", "currency", "amount_minor", "on"],
+                        name="staged_line_loose",
+                    ),
+                    models.Index(
+                        condition=models.Q(("payout_ref", ""), _negated=True),
+                        fields=["holder", "payout_ref"],
+                        name="staged_line_payout",
+                    ),
+                    models.Index(
+                        condition=models.Q(("reference", ""), _negated=True), fields=["reference"], name="staged_line_reference"
+                    ),
+                    models.Index(
+                        condition=models.Q(("posting_id__isnull", False)), fields=["posting_id"], name="staged_line_posting"
+                    ),
+                ],
+                "constraints": [
+                    models.UniqueConstraint(fields=("source", "holder", "source_ref"), name="staged_line_once"),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("state", "matched"), _negated=True), ("group__isnull", False), _connector="OR"
+                        ),
+                        name="matched_line_has_group",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("side", "ours"), ("source", "ledger")),
+                            models.Q(("side", "theirs"), ("source__in", ["provider", "buyer", "bank"])),
+                            _connector="OR",
+                        ),
+                        name="staged_line_side",
+                    ),
+                ],
+            },
         ),
         migrations.CreateModel(
             name="Break",
@@ -396,6 +458,27 @@ class Migration(migrations.Migration):
                     ),
                 ),
             ],
+            options={
+                "indexes": [
+                    models.Index(
+                        condition=models.Q(("state__in", ["open", "requested"])), fields=["due_on", "id"], name="break_live"
+                    ),
+                    models.Index(fields=["reference"], name="break_reference"),
+                ],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(("line__isnull", False), ("group__isnull", False), _connector="XOR"),
+                        name="break_of_one_thing",
+                    ),
+                    models.CheckConstraint(condition=models.Q(("owner", ""), _negated=True), name="break_has_owner"),
+                    models.UniqueConstraint(
+                        condition=models.Q(("state__in", ["open", "requested"])), fields=("line",), name="one_live_break_a_line"
+                    ),
+                    models.UniqueConstraint(
+                        condition=models.Q(("state__in", ["open", "requested"])), fields=("group",), name="one_live_break_a_group"
+                    ),
+                ],
+            },
         ),
         migrations.CreateModel(
             name="DifferenceLine",
@@ -439,119 +522,5 @@ class Migration(migrations.Migration):
                     models.CheckConstraint(condition=models.Q(("amount_minor", 0), _negated=True), name="difference_not_zero")
                 ],
             },
-        ),
-        migrations.AddIndex(
-            model_name="matchgroup",
-            index=models.Index(
-                condition=models.Q(("state__in", ["posted", "void"]), _negated=True),
-                fields=["state", "id"],
-                name="match_group_open",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="matchgroup",
-            index=models.Index(fields=["reference"], name="match_group_reference"),
-        ),
-        migrations.AddConstraint(
-            model_name="matchgroup",
-            constraint=models.UniqueConstraint(
-                condition=models.Q(("state", "void"), _negated=True), fields=("key",), name="match_group_once"
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="providerpayout",
-            index=models.Index(condition=models.Q(("closed_at__isnull", True)), fields=["id"], name="provider_payout_open"),
-        ),
-        migrations.AddConstraint(
-            model_name="providerpayout",
-            constraint=models.UniqueConstraint(fields=("gateway", "provider_ref"), name="provider_payout_once"),
-        ),
-        migrations.AddConstraint(
-            model_name="providerpayout",
-            constraint=models.CheckConstraint(condition=models.Q(("amount_minor__gt", 0)), name="provider_payout_positive"),
-        ),
-        migrations.AddIndex(
-            model_name="stagedline",
-            index=models.Index(condition=models.Q(("group__isnull", False)), fields=["group"], name="staged_line_group"),
-        ),
-        migrations.AddIndex(
-            model_name="stagedline",
-            index=models.Index(
-                condition=models.Q(("group__isnull", True)),
-                fields=["leg", "currency", "amount_minor", "on"],
-                name="staged_line_loose",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="stagedline",
-            index=models.Index(
-                condition=models.Q(("payout_ref", ""), _negated=True), fields=["holder", "payout_ref"], name="staged_line_payout"
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="stagedline",
-            index=models.Index(
-                condition=models.Q(("reference", ""), _negated=True), fields=["reference"], name="staged_line_reference"
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="stagedline",
-            index=models.Index(
-                condition=models.Q(("posting_id__isnull", False)), fields=["posting_id"], name="staged_line_posting"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="stagedline",
-            constraint=models.UniqueConstraint(fields=("source", "holder", "source_ref"), name="staged_line_once"),
-        ),
-        migrations.AddConstraint(
-            model_name="stagedline",
-            constraint=models.CheckConstraint(
-                condition=models.Q(models.Q(("state", "matched"), _negated=True), ("group__isnull", False), _connector="OR"),
-                name="matched_line_has_group",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="stagedline",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(("side", "ours"), ("source", "ledger")),
-                    models.Q(("side", "theirs"), ("source__in", ["provider", "buyer", "bank"])),
-                    _connector="OR",
-                ),
-                name="staged_line_side",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="break",
-            index=models.Index(
-                condition=models.Q(("state__in", ["open", "requested"])), fields=["due_on", "id"], name="break_live"
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="break",
-            index=models.Index(fields=["reference"], name="break_reference"),
-        ),
-        migrations.AddConstraint(
-            model_name="break",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("line__isnull", False), ("group__isnull", False), _connector="XOR"), name="break_of_one_thing"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="break",
-            constraint=models.CheckConstraint(condition=models.Q(("owner", ""), _negated=True), name="break_has_owner"),
-        ),
-        migrations.AddConstraint(
-            model_name="break",
-            constraint=models.UniqueConstraint(
-                condition=models.Q(("state__in", ["open", "requested"])), fields=("line",), name="one_live_break_a_line"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="break",
-            constraint=models.UniqueConstraint(
-                condition=models.Q(("state__in", ["open", "requested"])), fields=("group",), name="one_live_break_a_group"
-            ),
         ),
     ]

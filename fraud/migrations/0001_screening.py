@@ -132,6 +132,14 @@ class Migration(migrations.Migration):
             ],
             options={
                 "verbose_name_plural": "list entries",
+                "indexes": [
+                    models.Index(condition=models.Q(("until__isnull", True)), fields=["list", "id"], name="list_entry_live")
+                ],
+                "constraints": [
+                    models.UniqueConstraint(
+                        condition=models.Q(("until__isnull", True)), fields=("list", "source_id"), name="one_live_entry"
+                    )
+                ],
             },
         ),
         migrations.CreateModel(
@@ -257,6 +265,15 @@ class Migration(migrations.Migration):
                 ),
                 ("party", models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name="hits", to="fraud.party")),
             ],
+            options={
+                "indexes": [
+                    models.Index(
+                        condition=models.Q(("state__in", ["open", "waiting"])), fields=["opened_at"], name="hit_to_judge"
+                    ),
+                    models.Index(fields=["list_name", "source_id"], name="hit_entry"),
+                ],
+                "constraints": [models.UniqueConstraint(fields=("party", "list_name", "source_id"), name="one_hit_a_pair")],
+            },
         ),
         migrations.AddField(
             model_name="check",
@@ -399,31 +416,9 @@ class Migration(migrations.Migration):
                 ],
             },
         ),
-        migrations.AddIndex(
-            model_name="hit",
-            index=models.Index(condition=models.Q(("state__in", ["open", "waiting"])), fields=["opened_at"], name="hit_to_judge"),
-        ),
-        migrations.AddIndex(
-            model_name="hit",
-            index=models.Index(fields=["list_name", "source_id"], name="hit_entry"),
-        ),
-        migrations.AddConstraint(
-            model_name="hit",
-            constraint=models.UniqueConstraint(fields=("party", "list_name", "source_id"), name="one_hit_a_pair"),
-        ),
         migrations.AddConstraint(
             model_name="listversion",
             constraint=models.UniqueConstraint(fields=("list", "number"), name="list_version_once"),
-        ),
-        migrations.AddIndex(
-            model_name="listentry",
-            index=models.Index(condition=models.Q(("until__isnull", True)), fields=["list", "id"], name="list_entry_live"),
-        ),
-        migrations.AddConstraint(
-            model_name="listentry",
-            constraint=models.UniqueConstraint(
-                condition=models.Q(("until__isnull", True)), fields=("list", "source_id"), name="one_live_entry"
-            ),
         ),
         migrations.AddIndex(
             model_name="check",

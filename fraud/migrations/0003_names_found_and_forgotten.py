@@ -23,6 +23,9 @@ class Migration(migrations.Migration):
                 ("made_due", models.PositiveIntegerField(default=0)),
                 ("done_at", models.DateTimeField(null=True)),
             ],
+            options={
+                "constraints": [models.UniqueConstraint(fields=("dataset", "number"), name="server_edition_once")],
+            },
         ),
         migrations.AddField(
             model_name="party",
@@ -69,9 +72,5 @@ class Migration(migrations.Migration):
                 ),
                 name="erased_party_is_empty",
             ),
-        ),
-        migrations.AddConstraint(
-            model_name="serveredition",
-            constraint=models.UniqueConstraint(fields=("dataset", "number"), name="server_edition_once"),
         ),
     ]

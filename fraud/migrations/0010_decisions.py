@@ -236,6 +236,20 @@ class Migration(migrations.Migration):
                     models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name="+", to="fraud.ruleset"),
                 ),
             ],
+            options={
+                "indexes": [
+                    models.Index(fields=["subject", "-id"], name="decision_subject"),
+                    models.Index(fields=["seller", "-id"], name="decision_seller"),
+                    models.Index(fields=["partner_id", "-id"], name="decision_partner"),
+                    models.Index(fields=["point", "decided_at"], name="decision_point"),
+                    models.Index(
+                        condition=models.Q(("outcome", "allow"), _negated=True),
+                        fields=["outcome", "-id"],
+                        name="decision_outcome",
+                    ),
+                ],
+                "constraints": [models.UniqueConstraint(fields=("point", "key"), name="decision_once_a_key")],
+            },
         ),
         migrations.CreateModel(
             name="ListedValue",
@@ -400,6 +414,25 @@ class Migration(migrations.Migration):
                     models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name="versions", to="fraud.rule"),
                 ),
             ],
+            options={
+                "indexes": [models.Index(fields=["state", "id"], name="rule_version_state")],
+                "constraints": [
+                    models.UniqueConstraint(fields=("rule", "number"), name="rule_version_once"),
+                    models.UniqueConstraint(condition=models.Q(("state", "live")), fields=("rule",), name="one_live_version"),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("state__in", ["approved", "live", "replaced"]), _negated=True),
+                            models.Q(
+                                models.Q(("approved_by", ""), _negated=True),
+                                models.Q(("approved_by", models.F("made_by")), _negated=True),
+                            ),
+                            _connector="OR",
+                        ),
+                        name="rule_approved_by_two",
+                    ),
+                    models.CheckConstraint(condition=models.Q(("score__lte", 1000)), name="rule_score_bounded"),
+                ],
+            },
         ),
         migrations.CreateModel(
             name="RuleHit",
@@ -419,6 +452,9 @@ class Migration(migrations.Migration):
                     ),
                 ),
             ],
+            options={
+                "indexes": [models.Index(fields=["version", "at"], name="rule_hit_version")],
+            },
         ),
         migrations.CreateModel(
             name="Backtest",
@@ -452,6 +488,11 @@ class Migration(migrations.Migration):
                     ),
                 ),
             ],
+            options={
+                "indexes": [
+                    models.Index(condition=models.Q(("state__in", ["queued", "running"])), fields=["id"], name="backtest_waiting")
+                ],
+            },
         ),
         migrations.CreateModel(
             name="DecisionReview",
@@ -572,69 +613,5 @@ class Migration(migrations.Migration):
                 ],
                 "constraints": [models.UniqueConstraint(fields=("event", "source", "is_fraud"), name="label_said_once")],
             },
-        ),
-        migrations.AddIndex(
-            model_name="decision",
-            index=models.Index(fields=["subject", "-id"], name="decision_subject"),
-        ),
-        migrations.AddIndex(
-            model_name="decision",
-            index=models.Index(fields=["seller", "-id"], name="decision_seller"),
-        ),
-        migrations.AddIndex(
-            model_name="decision",
-            index=models.Index(fields=["partner_id", "-id"], name="decision_partner"),
-        ),
-        migrations.AddIndex(
-            model_name="decision",
-            index=models.Index(fields=["point", "decided_at"], name="decision_point"),
-        ),
-        migrations.AddIndex(
-            model_name="decision",
-            index=models.Index(
-                condition=models.Q(("outcome", "allow"), _negated=True), fields=["outcome", "-id"], name="decision_outcome"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="decision",
-            constraint=models.UniqueConstraint(fields=("point", "key"), name="decision_once_a_key"),
-        ),
-        migrations.AddIndex(
-            model_name="ruleversion",
-            index=models.Index(fields=["state", "id"], name="rule_version_state"),
-        ),
-        migrations.AddConstraint(
-            model_name="ruleversion",
-            constraint=models.UniqueConstraint(fields=("rule", "number"), name="rule_version_once"),
-        ),
-        migrations.AddConstraint(
-            model_name="ruleversion",
-            constraint=models.UniqueConstraint(condition=models.Q(("state", "live")), fields=("rule",), name="one_live_version"),
-        ),
-        migrations.AddConstraint(
-            model_name="ruleversion",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(("state__in", ["approved", "live", "replaced"]), _negated=True),
-                    models.Q(
-                        models.Q(("approved_by", ""), _negated=True),
-                        models.Q(("approved_by", models.F("made_by")), _negated=True),
-                    ),
-                    _connector="OR",
-                ),
-                name="rule_approved_by_two",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="ruleversion",
-            constraint=models.CheckConstraint(condition=models.Q(("score__lte", 1000)), name="rule_score_bounded"),
-        ),
-        migrations.AddIndex(
-            model_name="rulehit",
-            index=models.Index(fields=["version", "at"], name="rule_hit_version"),
-        ),
-        migrations.AddIndex(
-            model_name="backtest",
-            index=models.Index(condition=models.Q(("state__in", ["queued", "running"])), fields=["id"], name="backtest_waiting"),
         ),
     ]

@@ -75,6 +75,61 @@ class Migration(migrations.Migration):
                     ),
                 ),
             ],
+            options={
+                "indexes": [
+                    models.Index(
+                        condition=models.Q(("state", "open")), fields=["is_escalated", "-priority", "due_at"], name="case_to_take"
+                    ),
+                    models.Index(
+                        condition=models.Q(("state__in", ["open", "working", "snoozed"])), fields=["due_at"], name="case_due"
+                    ),
+                    models.Index(fields=["seller", "-id"], name="case_seller"),
+                    models.Index(fields=["subject", "-id"], name="case_subject"),
+                    models.Index(condition=models.Q(("state", "closed")), fields=["closed_at"], name="case_closed"),
+                ],
+                "constraints": [
+                    models.UniqueConstraint(
+                        condition=models.Q(("state__in", ["open", "working", "snoozed"])),
+                        fields=("subject",),
+                        name="one_open_case",
+                    ),
+                    models.CheckConstraint(condition=models.Q(("priority__gte", 1), ("priority__lte", 4)), name="case_priority"),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("state", "working"), _negated=True),
+                            models.Q(models.Q(("owner", ""), _negated=True), ("locked_until__isnull", False)),
+                            _connector="OR",
+                        ),
+                        name="case_worked_by_somebody",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("state", "closed"), _negated=True),
+                            models.Q(
+                                models.Q(("label", ""), _negated=True),
+                                models.Q(("closed_by", ""), _negated=True),
+                                ("closed_at__isnull", False),
+                            ),
+                            _connector="OR",
+                        ),
+                        name="case_closed_with_label",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("state", "snoozed"), _negated=True), ("snoozed_until__isnull", False), _connector="OR"
+                        ),
+                        name="case_snoozed_until",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("state", "merged"), ("merged_into__isnull", False)),
+                            models.Q(models.Q(("state", "merged"), _negated=True), ("merged_into__isnull", True)),
+                            _connector="OR",
+                        ),
+                        name="case_merged_into_another",
+                    ),
+                ],
+            },
         ),
         migrations.CreateModel(
             name="Alert",
@@ -114,6 +169,16 @@ class Migration(migrations.Migration):
                 ),
                 ("case", models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name="alerts", to="fraud.case")),
             ],
+            options={
+                "indexes": [models.Index(fields=["at"], name="alert_at")],
+                "constraints": [
+                    models.UniqueConstraint(fields=("source", "reference"), name="alert_once"),
+                    models.CheckConstraint(
+                        condition=models.Q(("amount_minor", 0), models.Q(("currency", ""), _negated=True), _connector="OR"),
+                        name="alert_amount_has_currency",
+                    ),
+                ],
+            },
         ),
         migrations.CreateModel(
             name="CaseDecision",
@@ -170,6 +235,32 @@ class Migration(migrations.Migration):
                     models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name="decisions", to="fraud.case"),
                 ),
             ],
+            options={
+                "indexes": [
+                    models.Index(condition=models.Q(("state", "waiting")), fields=["made_at"], name="case_decision_waiting"),
+                    models.Index(fields=["target"], name="case_decision_target"),
+                ],
+                "constraints": [
+                    models.UniqueConstraint(
+                        condition=models.Q(("state", "waiting")),
+                        fields=("case", "kind", "target"),
+                        name="one_waiting_case_decision",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("made_by", models.F("approved_by")), _negated=True), name="case_decision_by_two"
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("state__in", ["approved", "done"]), _negated=True),
+                            ("takes_two", False),
+                            models.Q(("approved_by", ""), _negated=True),
+                            _connector="OR",
+                        ),
+                        name="case_decision_has_checker",
+                    ),
+                    models.CheckConstraint(condition=models.Q(("amount_minor__gte", 0)), name="case_decision_amount"),
+                ],
+            },
         ),
         migrations.CreateModel(
             name="CaseFile",
@@ -189,6 +280,9 @@ class Migration(migrations.Migration):
                 ("at", models.DateTimeField()),
                 ("case", models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name="files", to="fraud.case")),
             ],
+            options={
+                "constraints": [models.UniqueConstraint(fields=("case", "sha256"), name="case_file_once")],
+            },
         ),
         migrations.CreateModel(
             name="CaseJoin",
@@ -208,6 +302,13 @@ class Migration(migrations.Migration):
                     models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name="taken", to="fraud.case"),
                 ),
             ],
+            options={
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(("from_case", models.F("to_case")), _negated=True), name="join_of_two_cases"
+                    )
+                ],
+            },
         ),
         migrations.CreateModel(
             name="CaseNote",
@@ -261,6 +362,41 @@ class Migration(migrations.Migration):
                     ),
                 ),
             ],
+            options={
+                "indexes": [
+                    models.Index(fields=["on", "currency", "-exposure_minor"], name="exposure_of_night"),
+                    models.Index(condition=models.Q(("level", ""), _negated=True), fields=["on", "level"], name="exposure_level"),
+                ],
+                "constraints": [
+                    models.UniqueConstraint(fields=("seller", "currency", "on"), name="exposure_once_a_night"),
+                    models.CheckConstraint(condition=models.Q(("exposure_minor__gte", 0)), name="exposure_not_negative"),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("exposure_minor", 0),
+                            (
+                                "exposure_minor",
+                                django.db.models.expressions.CombinedExpression(
+                                    django.db.models.expressions.CombinedExpression(
+                                        django.db.models.expressions.CombinedExpression(
+                                            django.db.models.expressions.CombinedExpression(
+                                                models.F("unsettled_minor"), "+", models.F("disputed_minor")
+                                            ),
+                                            "+",
+                                            models.F("debt_minor"),
+                                        ),
+                                        "+",
+                                        models.F("advance_minor"),
+                                    ),
+                                    "-",
+                                    models.F("reserved_minor"),
+                                ),
+                            ),
+                            _connector="OR",
+                        ),
+                        name="exposure_adds_up",
+                    ),
+                ],
+            },
         ),
         migrations.CreateModel(
             name="FraudPolicy",
@@ -351,224 +487,32 @@ class Migration(migrations.Migration):
                 ("filed_ref", models.CharField(blank=True, db_collation="C", max_length=120)),
                 ("case", models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name="reports", to="fraud.case")),
             ],
-        ),
-        migrations.AddIndex(
-            model_name="case",
-            index=models.Index(
-                condition=models.Q(("state", "open")), fields=["is_escalated", "-priority", "due_at"], name="case_to_take"
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="case",
-            index=models.Index(
-                condition=models.Q(("state__in", ["open", "working", "snoozed"])), fields=["due_at"], name="case_due"
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="case",
-            index=models.Index(fields=["seller", "-id"], name="case_seller"),
-        ),
-        migrations.AddIndex(
-            model_name="case",
-            index=models.Index(fields=["subject", "-id"], name="case_subject"),
-        ),
-        migrations.AddIndex(
-            model_name="case",
-            index=models.Index(condition=models.Q(("state", "closed")), fields=["closed_at"], name="case_closed"),
-        ),
-        migrations.AddConstraint(
-            model_name="case",
-            constraint=models.UniqueConstraint(
-                condition=models.Q(("state__in", ["open", "working", "snoozed"])), fields=("subject",), name="one_open_case"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="case",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("priority__gte", 1), ("priority__lte", 4)), name="case_priority"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="case",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(("state", "working"), _negated=True),
-                    models.Q(models.Q(("owner", ""), _negated=True), ("locked_until__isnull", False)),
-                    _connector="OR",
-                ),
-                name="case_worked_by_somebody",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="case",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(("state", "closed"), _negated=True),
-                    models.Q(
-                        models.Q(("label", ""), _negated=True),
-                        models.Q(("closed_by", ""), _negated=True),
-                        ("closed_at__isnull", False),
+            options={
+                "constraints": [
+                    models.UniqueConstraint(
+                        condition=models.Q(("state__in", ["draft", "frozen"])), fields=("case",), name="one_open_report"
                     ),
-                    _connector="OR",
-                ),
-                name="case_closed_with_label",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="case",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(("state", "snoozed"), _negated=True), ("snoozed_until__isnull", False), _connector="OR"
-                ),
-                name="case_snoozed_until",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="case",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(("state", "merged"), ("merged_into__isnull", False)),
-                    models.Q(models.Q(("state", "merged"), _negated=True), ("merged_into__isnull", True)),
-                    _connector="OR",
-                ),
-                name="case_merged_into_another",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="alert",
-            index=models.Index(fields=["at"], name="alert_at"),
-        ),
-        migrations.AddConstraint(
-            model_name="alert",
-            constraint=models.UniqueConstraint(fields=("source", "reference"), name="alert_once"),
-        ),
-        migrations.AddConstraint(
-            model_name="alert",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("amount_minor", 0), models.Q(("currency", ""), _negated=True), _connector="OR"),
-                name="alert_amount_has_currency",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="casedecision",
-            index=models.Index(condition=models.Q(("state", "waiting")), fields=["made_at"], name="case_decision_waiting"),
-        ),
-        migrations.AddIndex(
-            model_name="casedecision",
-            index=models.Index(fields=["target"], name="case_decision_target"),
-        ),
-        migrations.AddConstraint(
-            model_name="casedecision",
-            constraint=models.UniqueConstraint(
-                condition=models.Q(("state", "waiting")), fields=("case", "kind", "target"), name="one_waiting_case_decision"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="casedecision",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("made_by", models.F("approved_by")), _negated=True), name="case_decision_by_two"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="casedecision",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(("state__in", ["approved", "done"]), _negated=True),
-                    ("takes_two", False),
-                    models.Q(("approved_by", ""), _negated=True),
-                    _connector="OR",
-                ),
-                name="case_decision_has_checker",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="casedecision",
-            constraint=models.CheckConstraint(condition=models.Q(("amount_minor__gte", 0)), name="case_decision_amount"),
-        ),
-        migrations.AddConstraint(
-            model_name="casefile",
-            constraint=models.UniqueConstraint(fields=("case", "sha256"), name="case_file_once"),
-        ),
-        migrations.AddConstraint(
-            model_name="casejoin",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("from_case", models.F("to_case")), _negated=True), name="join_of_two_cases"
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="exposuresnapshot",
-            index=models.Index(fields=["on", "currency", "-exposure_minor"], name="exposure_of_night"),
-        ),
-        migrations.AddIndex(
-            model_name="exposuresnapshot",
-            index=models.Index(condition=models.Q(("level", ""), _negated=True), fields=["on", "level"], name="exposure_level"),
-        ),
-        migrations.AddConstraint(
-            model_name="exposuresnapshot",
-            constraint=models.UniqueConstraint(fields=("seller", "currency", "on"), name="exposure_once_a_night"),
-        ),
-        migrations.AddConstraint(
-            model_name="exposuresnapshot",
-            constraint=models.CheckConstraint(condition=models.Q(("exposure_minor__gte", 0)), name="exposure_not_negative"),
-        ),
-        migrations.AddConstraint(
-            model_name="exposuresnapshot",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("exposure_minor", 0),
-                    (
-                        "exposure_minor",
-                        django.db.models.expressions.CombinedExpression(
-                            django.db.models.expressions.CombinedExpression(
-                                django.db.models.expressions.CombinedExpression(
-                                    django.db.models.expressions.CombinedExpression(
-                                        models.F("unsettled_minor"), "+", models.F("disputed_minor")
-                                    ),
-                                    "+",
-                                    models.F("debt_minor"),
-                                ),
-                                "+",
-                                models.F("advance_minor"),
-                            ),
-                            "-",
-                            models.F("reserved_minor"),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("state__in", ["frozen", "filed"]), _negated=True),
+                            models.Q(models.Q(("sha256", ""), _negated=True), models.Q(("xml", ""), _negated=True)),
+                            _connector="OR",
                         ),
+                        name="report_frozen_whole",
                     ),
-                    _connector="OR",
-                ),
-                name="exposure_adds_up",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="suspicionreport",
-            constraint=models.UniqueConstraint(
-                condition=models.Q(("state__in", ["draft", "frozen"])), fields=("case",), name="one_open_report"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="suspicionreport",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(("state__in", ["frozen", "filed"]), _negated=True),
-                    models.Q(models.Q(("sha256", ""), _negated=True), models.Q(("xml", ""), _negated=True)),
-                    _connector="OR",
-                ),
-                name="report_frozen_whole",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="suspicionreport",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(("state", "filed"), _negated=True),
-                    models.Q(
-                        models.Q(("filed_by", ""), _negated=True),
-                        models.Q(("filed_by", models.F("frozen_by")), _negated=True),
-                        ("filed_at__isnull", False),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("state", "filed"), _negated=True),
+                            models.Q(
+                                models.Q(("filed_by", ""), _negated=True),
+                                models.Q(("filed_by", models.F("frozen_by")), _negated=True),
+                                ("filed_at__isnull", False),
+                            ),
+                            _connector="OR",
+                        ),
+                        name="report_filed_by_another",
                     ),
-                    _connector="OR",
-                ),
-                name="report_filed_by_another",
-            ),
+                ],
+            },
         ),
     ]

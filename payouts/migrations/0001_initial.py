@@ -28,6 +28,13 @@ class Migration(migrations.Migration):
                 ("guarded", models.BooleanField(help_text="Keeps a materialised balance with a floor; hot accounts do not.")),
                 ("created_at", models.DateTimeField(auto_now_add=True)),
             ],
+            options={
+                "indexes": [models.Index(fields=["holder_id", "currency", "code"], name="account_by_holder")],
+                "constraints": [
+                    models.UniqueConstraint(fields=("code", "holder_id", "holder", "currency"), name="account_once"),
+                    models.CheckConstraint(condition=models.Q(("normal_sign__in", [1, -1])), name="account_sign"),
+                ],
+            },
         ),
         migrations.CreateModel(
             name="BankFile",
@@ -98,6 +105,12 @@ class Migration(migrations.Migration):
                 ("owner", models.CharField(blank=True, max_length=80)),
                 ("created_at", models.DateTimeField()),
             ],
+            options={
+                "indexes": [
+                    models.Index(condition=models.Q(("state", "unplaced")), fields=["id"], name="bank_entry_unplaced"),
+                    models.Index(fields=["account_iban", "line_ref"], name="bank_entry_line"),
+                ],
+            },
         ),
         migrations.CreateModel(
             name="Earning",
@@ -137,6 +150,28 @@ class Migration(migrations.Migration):
                 ("line_no", models.BigIntegerField(default=0)),
                 ("recorded_at", models.DateTimeField()),
             ],
+            options={
+                "indexes": [
+                    models.Index(condition=models.Q(("pending_minor__gt", 0)), fields=["available_at"], name="earning_due")
+                ],
+                "constraints": [
+                    models.UniqueConstraint(fields=("source", "external_id"), name="earning_once"),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            (
+                                "net_minor",
+                                django.db.models.expressions.CombinedExpression(
+                                    models.F("gross_minor"), "-", models.F("fee_minor")
+                                ),
+                            )
+                        ),
+                        name="earning_net",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("pending_minor__gte", 0), ("uncovered_minor__gte", 0)), name="earning_parts_positive"
+                    ),
+                ],
+            },
         ),
         migrations.CreateModel(
             name="EarningImport",
@@ -167,6 +202,9 @@ class Migration(migrations.Migration):
                 ("started_at", models.DateTimeField()),
                 ("finished_at", models.DateTimeField(null=True)),
             ],
+            options={
+                "indexes": [models.Index(fields=["source", "sha256"], name="import_by_content")],
+            },
         ),
         migrations.CreateModel(
             name="Entry",
@@ -176,6 +214,11 @@ class Migration(migrations.Migration):
                 ("currency", models.CharField(db_collation="C", max_length=3)),
                 ("position", models.SmallIntegerField()),
             ],
+            options={
+                "constraints": [
+                    models.CheckConstraint(condition=models.Q(("amount_minor", 0), _negated=True), name="entry_not_zero")
+                ],
+            },
         ),
         migrations.CreateModel(
             name="Hold",
@@ -230,6 +273,19 @@ class Migration(migrations.Migration):
                 ("created_at", models.DateTimeField()),
                 ("released_at", models.DateTimeField(null=True)),
             ],
+            options={
+                "indexes": [models.Index(condition=models.Q(("state", "active")), fields=["release_at"], name="hold_due")],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(("remaining_minor__gte", 0), ("remaining_minor__lte", models.F("amount_minor"))),
+                        name="hold_remaining",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("state", "active"), ("remaining_minor", 0), _connector="OR"),
+                        name="hold_ended_is_empty",
+                    ),
+                ],
+            },
         ),
         migrations.CreateModel(
             name="Horizon",
@@ -248,6 +304,9 @@ class Migration(migrations.Migration):
                 ("country", models.CharField(blank=True, default="", max_length=2)),
                 ("amount_minor", models.BigIntegerField()),
             ],
+            options={
+                "constraints": [models.UniqueConstraint(fields=("currency", "country"), name="minimum_once")],
+            },
         ),
         migrations.CreateModel(
             name="PayeeAccount",
@@ -304,6 +363,9 @@ class Migration(migrations.Migration):
                 ("created_at", models.DateTimeField()),
                 ("cool_off_until", models.DateTimeField()),
             ],
+            options={
+                "indexes": [models.Index(fields=["cool_off_until"], name="payee_cool_off")],
+            },
         ),
         migrations.CreateModel(
             name="PaymentOrder",
@@ -353,6 +415,23 @@ class Migration(migrations.Migration):
                 ("completed_at", models.DateTimeField(null=True)),
                 ("created_at", models.DateTimeField()),
             ],
+            options={
+                "indexes": [
+                    models.Index(
+                        condition=models.Q(("status__in", ["approved", "sending", "unknown"])),
+                        fields=["next_try_at"],
+                        name="order_due",
+                    ),
+                    models.Index(fields=["status", "id"], name="order_status"),
+                ],
+                "constraints": [
+                    models.UniqueConstraint(
+                        condition=models.Q(("provider_ref", ""), _negated=True),
+                        fields=("rail", "provider_ref"),
+                        name="provider_ref_once",
+                    )
+                ],
+            },
         ),
         migrations.CreateModel(
             name="Payout",
@@ -408,6 +487,19 @@ class Migration(migrations.Migration):
                 ("settled_final_at", models.DateTimeField(null=True)),
                 ("changed_at", models.DateTimeField()),
             ],
+            options={
+                "indexes": [
+                    models.Index(fields=["status", "id"], name="payout_status"),
+                    models.Index(fields=["reference"], name="payout_reference"),
+                ],
+                "constraints": [
+                    models.CheckConstraint(condition=models.Q(("amount_minor__gt", 0)), name="payout_positive"),
+                    models.CheckConstraint(condition=models.Q(("carried_forward_minor__gte", 0)), name="payout_carried"),
+                    models.UniqueConstraint(
+                        fields=("available_account_id", "lines_after_entry_id"), name="payout_lines_do_not_overlap"
+                    ),
+                ],
+            },
         ),
         migrations.CreateModel(
             name="PayoutRun",
@@ -482,6 +574,13 @@ class Migration(migrations.Migration):
                 ("recorded_at", models.DateTimeField()),
                 ("effective_at", models.DateTimeField()),
             ],
+            options={
+                "indexes": [
+                    models.Index(fields=["source_kind", "source_id"], name="posting_source"),
+                    models.Index(fields=["recorded_at"], name="posting_recorded"),
+                ],
+                "constraints": [models.UniqueConstraint(fields=("template", "key"), name="posting_once")],
+            },
         ),
         migrations.CreateModel(
             name="RailFile",
@@ -550,6 +649,9 @@ class Migration(migrations.Migration):
                 ("closed_at", models.DateTimeField(null=True)),
                 ("created_at", models.DateTimeField()),
             ],
+            options={
+                "indexes": [models.Index(condition=models.Q(("state", "open")), fields=["id"], name="rejected_open")],
+            },
         ),
         migrations.CreateModel(
             name="ReservePlan",
@@ -587,6 +689,14 @@ class Migration(migrations.Migration):
                 ("created_by", models.CharField(max_length=80)),
                 ("created_at", models.DateTimeField()),
             ],
+            options={
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(("basis_points__gt", 0), ("basis_points__lte", 10000)), name="plan_share"
+                    ),
+                    models.CheckConstraint(condition=models.Q(("days__lte", 180)), name="plan_days_max"),
+                ],
+            },
         ),
         migrations.CreateModel(
             name="RunSkip",
@@ -688,6 +798,9 @@ class Migration(migrations.Migration):
                 ),
                 ("created_at", models.DateTimeField()),
             ],
+            options={
+                "indexes": [models.Index(fields=["status", "id"], name="seller_status")],
+            },
         ),
         migrations.CreateModel(
             name="Tier",
@@ -720,6 +833,23 @@ class Migration(migrations.Migration):
                 ("normal_sign", models.SmallIntegerField()),
                 ("floor_minor", models.BigIntegerField(default=0, null=True)),
             ],
+            options={
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("floor_minor__isnull", True),
+                            (
+                                "floor_minor__lte",
+                                django.db.models.expressions.CombinedExpression(
+                                    models.F("amount_minor"), "*", models.F("normal_sign")
+                                ),
+                            ),
+                            _connector="OR",
+                        ),
+                        name="balance_not_below_floor",
+                    )
+                ],
+            },
         ),
         migrations.CreateModel(
             name="Checkpoint",
@@ -739,26 +869,10 @@ class Migration(migrations.Migration):
                 ("folded_at", models.DateTimeField()),
             ],
         ),
-        migrations.AddIndex(
-            model_name="account",
-            index=models.Index(fields=["holder_id", "currency", "code"], name="account_by_holder"),
-        ),
-        migrations.AddConstraint(
-            model_name="account",
-            constraint=models.UniqueConstraint(fields=("code", "holder_id", "holder", "currency"), name="account_once"),
-        ),
-        migrations.AddConstraint(
-            model_name="account",
-            constraint=models.CheckConstraint(condition=models.Q(("normal_sign__in", [1, -1])), name="account_sign"),
-        ),
         migrations.AddField(
             model_name="bankfileentry",
             name="bank_file",
             field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name="entries", to="payouts.bankfile"),
-        ),
-        migrations.AddIndex(
-            model_name="earningimport",
-            index=models.Index(fields=["source", "sha256"], name="import_by_content"),
         ),
         migrations.AddField(
             model_name="earning",
@@ -788,10 +902,6 @@ class Migration(migrations.Migration):
             field=models.ForeignKey(
                 null=True, on_delete=django.db.models.deletion.PROTECT, related_name="holds", to="payouts.earning"
             ),
-        ),
-        migrations.AddConstraint(
-            model_name="minimumpayout",
-            constraint=models.UniqueConstraint(fields=("currency", "country"), name="minimum_once"),
         ),
         migrations.AddField(
             model_name="paymentorder",
@@ -931,42 +1041,8 @@ class Migration(migrations.Migration):
             field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, to="payouts.tier"),
         ),
         migrations.AddConstraint(
-            model_name="balance",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("floor_minor__isnull", True),
-                    (
-                        "floor_minor__lte",
-                        django.db.models.expressions.CombinedExpression(models.F("amount_minor"), "*", models.F("normal_sign")),
-                    ),
-                    _connector="OR",
-                ),
-                name="balance_not_below_floor",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="bankfileentry",
-            index=models.Index(condition=models.Q(("state", "unplaced")), fields=["id"], name="bank_entry_unplaced"),
-        ),
-        migrations.AddIndex(
-            model_name="bankfileentry",
-            index=models.Index(fields=["account_iban", "line_ref"], name="bank_entry_line"),
-        ),
-        migrations.AddConstraint(
             model_name="bankfileentry",
             constraint=models.UniqueConstraint(fields=("bank_file", "position"), name="bank_entry_position"),
-        ),
-        migrations.AddIndex(
-            model_name="posting",
-            index=models.Index(fields=["source_kind", "source_id"], name="posting_source"),
-        ),
-        migrations.AddIndex(
-            model_name="posting",
-            index=models.Index(fields=["recorded_at"], name="posting_recorded"),
-        ),
-        migrations.AddConstraint(
-            model_name="posting",
-            constraint=models.UniqueConstraint(fields=("template", "key"), name="posting_once"),
         ),
         migrations.AddIndex(
             model_name="entry",
@@ -975,20 +1051,6 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name="entry",
             constraint=models.UniqueConstraint(fields=("posting", "position"), name="entry_position"),
-        ),
-        migrations.AddConstraint(
-            model_name="entry",
-            constraint=models.CheckConstraint(condition=models.Q(("amount_minor", 0), _negated=True), name="entry_not_zero"),
-        ),
-        migrations.AddIndex(
-            model_name="paymentorder",
-            index=models.Index(
-                condition=models.Q(("status__in", ["approved", "sending", "unknown"])), fields=["next_try_at"], name="order_due"
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="paymentorder",
-            index=models.Index(fields=["status", "id"], name="order_status"),
         ),
         migrations.AddConstraint(
             model_name="paymentorder",
@@ -1003,16 +1065,6 @@ class Migration(migrations.Migration):
             ),
         ),
         migrations.AddConstraint(
-            model_name="paymentorder",
-            constraint=models.UniqueConstraint(
-                condition=models.Q(("provider_ref", ""), _negated=True), fields=("rail", "provider_ref"), name="provider_ref_once"
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="rejectedline",
-            index=models.Index(condition=models.Q(("state", "open")), fields=["id"], name="rejected_open"),
-        ),
-        migrations.AddConstraint(
             model_name="rejectedline",
             constraint=models.UniqueConstraint(fields=("batch", "line_no"), name="rejected_line_once"),
         ),
@@ -1022,39 +1074,13 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name="reserveplan",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("basis_points__gt", 0), ("basis_points__lte", 10000)), name="plan_share"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="reserveplan",
-            constraint=models.CheckConstraint(condition=models.Q(("days__lte", 180)), name="plan_days_max"),
-        ),
-        migrations.AddConstraint(
-            model_name="reserveplan",
             constraint=models.UniqueConstraint(
                 condition=models.Q(("state", "active")), fields=("seller", "currency", "kind"), name="one_active_plan"
             ),
         ),
         migrations.AddIndex(
             model_name="payout",
-            index=models.Index(fields=["status", "id"], name="payout_status"),
-        ),
-        migrations.AddIndex(
-            model_name="payout",
             index=models.Index(fields=["seller", "-id"], name="payout_seller"),
-        ),
-        migrations.AddIndex(
-            model_name="payout",
-            index=models.Index(fields=["reference"], name="payout_reference"),
-        ),
-        migrations.AddConstraint(
-            model_name="payout",
-            constraint=models.CheckConstraint(condition=models.Q(("amount_minor__gt", 0)), name="payout_positive"),
-        ),
-        migrations.AddConstraint(
-            model_name="payout",
-            constraint=models.CheckConstraint(condition=models.Q(("carried_forward_minor__gte", 0)), name="payout_carried"),
         ),
         migrations.AddConstraint(
             model_name="payout",
@@ -1063,16 +1089,6 @@ class Migration(migrations.Migration):
                 fields=("seller", "currency"),
                 name="one_open_payout",
             ),
-        ),
-        migrations.AddConstraint(
-            model_name="payout",
-            constraint=models.UniqueConstraint(
-                fields=("available_account_id", "lines_after_entry_id"), name="payout_lines_do_not_overlap"
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="payeeaccount",
-            index=models.Index(fields=["cool_off_until"], name="payee_cool_off"),
         ),
         migrations.AddConstraint(
             model_name="payeeaccount",
@@ -1091,54 +1107,7 @@ class Migration(migrations.Migration):
             index=models.Index(condition=models.Q(("state", "active")), fields=["seller", "currency"], name="hold_live"),
         ),
         migrations.AddIndex(
-            model_name="hold",
-            index=models.Index(condition=models.Q(("state", "active")), fields=["release_at"], name="hold_due"),
-        ),
-        migrations.AddConstraint(
-            model_name="hold",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("remaining_minor__gte", 0), ("remaining_minor__lte", models.F("amount_minor"))),
-                name="hold_remaining",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="hold",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("state", "active"), ("remaining_minor", 0), _connector="OR"), name="hold_ended_is_empty"
-            ),
-        ),
-        migrations.AddIndex(
             model_name="earning",
             index=models.Index(fields=["seller", "currency", "order_ref"], name="earning_sale_group"),
-        ),
-        migrations.AddIndex(
-            model_name="earning",
-            index=models.Index(condition=models.Q(("pending_minor__gt", 0)), fields=["available_at"], name="earning_due"),
-        ),
-        migrations.AddConstraint(
-            model_name="earning",
-            constraint=models.UniqueConstraint(fields=("source", "external_id"), name="earning_once"),
-        ),
-        migrations.AddConstraint(
-            model_name="earning",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    (
-                        "net_minor",
-                        django.db.models.expressions.CombinedExpression(models.F("gross_minor"), "-", models.F("fee_minor")),
-                    )
-                ),
-                name="earning_net",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="earning",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("pending_minor__gte", 0), ("uncovered_minor__gte", 0)), name="earning_parts_positive"
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="seller",
-            index=models.Index(fields=["status", "id"], name="seller_status"),
         ),
     ]

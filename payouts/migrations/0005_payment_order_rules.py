@@ -49,6 +49,9 @@ class Migration(migrations.Migration):
                 ("closing_minor", models.BigIntegerField(null=True)),
                 ("entries_count", models.PositiveIntegerField(default=0)),
             ],
+            options={
+                "indexes": [models.Index(fields=["account_iban", "kind", "-to_on"], name="statement_by_account")],
+            },
         ),
         migrations.AddField(
             model_name="bankfileentry",
@@ -88,10 +91,6 @@ class Migration(migrations.Migration):
             field=models.ForeignKey(
                 on_delete=django.db.models.deletion.PROTECT, related_name="statements", to="payouts.bankfile"
             ),
-        ),
-        migrations.AddIndex(
-            model_name="bankstatement",
-            index=models.Index(fields=["account_iban", "kind", "-to_on"], name="statement_by_account"),
         ),
         migrations.RunSQL(DROP_PREFIX_INDEXES, migrations.RunSQL.noop),
         migrations.RunSQL(SQL, DROP),

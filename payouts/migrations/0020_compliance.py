@@ -102,6 +102,9 @@ class Migration(migrations.Migration):
                     models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name="persons", to="payouts.seller"),
                 ),
             ],
+            options={
+                "indexes": [models.Index(fields=["seller", "id"], name="person_of_seller")],
+            },
         ),
         migrations.CreateModel(
             name="Requirement",
@@ -170,6 +173,30 @@ class Migration(migrations.Migration):
                     ),
                 ),
             ],
+            options={
+                "indexes": [
+                    models.Index(
+                        condition=models.Q(("state", "currently_due")), fields=["deadline_at"], name="requirement_deadline"
+                    ),
+                    models.Index(condition=models.Q(("state", "satisfied")), fields=["expires_at"], name="requirement_expiry"),
+                    models.Index(
+                        condition=models.Q(("state", "pending_verification")),
+                        fields=["provided_at"],
+                        name="requirement_to_review",
+                    ),
+                ],
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("seller", "code", "person"), name="one_requirement_each", nulls_distinct=False
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("state", "past_due"), _negated=True), ("deadline_at__isnull", False), _connector="OR"
+                        ),
+                        name="past_due_had_deadline",
+                    ),
+                ],
+            },
         ),
         migrations.CreateModel(
             name="Document",
@@ -240,6 +267,9 @@ class Migration(migrations.Migration):
                     ),
                 ),
             ],
+            options={
+                "indexes": [models.Index(fields=["seller", "id"], name="document_of_seller")],
+            },
         ),
         migrations.CreateModel(
             name="ReviewMessage",
@@ -322,62 +352,16 @@ class Migration(migrations.Migration):
                     models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name="stakes", to="payouts.seller"),
                 ),
             ],
-        ),
-        migrations.AddIndex(
-            model_name="person",
-            index=models.Index(fields=["seller", "id"], name="person_of_seller"),
-        ),
-        migrations.AddIndex(
-            model_name="requirement",
-            index=models.Index(
-                condition=models.Q(("state", "currently_due")), fields=["deadline_at"], name="requirement_deadline"
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="requirement",
-            index=models.Index(condition=models.Q(("state", "satisfied")), fields=["expires_at"], name="requirement_expiry"),
-        ),
-        migrations.AddIndex(
-            model_name="requirement",
-            index=models.Index(
-                condition=models.Q(("state", "pending_verification")), fields=["provided_at"], name="requirement_to_review"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="requirement",
-            constraint=models.UniqueConstraint(
-                fields=("seller", "code", "person"), name="one_requirement_each", nulls_distinct=False
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="requirement",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(("state", "past_due"), _negated=True), ("deadline_at__isnull", False), _connector="OR"
-                ),
-                name="past_due_had_deadline",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="document",
-            index=models.Index(fields=["seller", "id"], name="document_of_seller"),
-        ),
-        migrations.AddConstraint(
-            model_name="stake",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("basis_points__gte", 1), ("basis_points__lte", 10000)), name="stake_share"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="stake",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("holder", models.F("company")), _negated=True), name="stake_not_in_itself"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="stake",
-            constraint=models.UniqueConstraint(
-                fields=("seller", "holder", "company"), name="one_stake_each", nulls_distinct=False
-            ),
+            options={
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(("basis_points__gte", 1), ("basis_points__lte", 10000)), name="stake_share"
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("holder", models.F("company")), _negated=True), name="stake_not_in_itself"
+                    ),
+                    models.UniqueConstraint(fields=("seller", "holder", "company"), name="one_stake_each", nulls_distinct=False),
+                ],
+            },
         ),
     ]

@@ -100,6 +100,32 @@ class Migration(migrations.Migration):
                     ),
                 ),
             ],
+            options={
+                "constraints": [
+                    models.UniqueConstraint(fields=("regime", "year", "version"), name="tax_report_version"),
+                    models.UniqueConstraint(
+                        condition=models.Q(("state__in", ["prepared", "frozen"])),
+                        fields=("regime", "year"),
+                        name="one_open_tax_report",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("state__in", ["frozen", "filed"]), _negated=True),
+                            models.Q(("content_hash", ""), _negated=True),
+                            _connector="OR",
+                        ),
+                        name="frozen_tax_report_hash",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("corrects__isnull", True), ("kind", "initial")),
+                            models.Q(("corrects__isnull", False), ("kind", "corrected")),
+                            _connector="OR",
+                        ),
+                        name="correction_corrects",
+                    ),
+                ],
+            },
         ),
         migrations.CreateModel(
             name="TaxReportFile",
@@ -121,6 +147,9 @@ class Migration(migrations.Migration):
                     models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name="files", to="payouts.taxreport"),
                 ),
             ],
+            options={
+                "constraints": [models.UniqueConstraint(fields=("report", "name"), name="tax_file_name_once")],
+            },
         ),
         migrations.CreateModel(
             name="TaxReportLine",
@@ -197,6 +226,10 @@ class Migration(migrations.Migration):
                 ),
                 ("seller", models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name="+", to="payouts.seller")),
             ],
+            options={
+                "indexes": [models.Index(fields=["seller"], name="tax_line_of_seller")],
+                "constraints": [models.UniqueConstraint(fields=("report", "seller", "currency"), name="tax_line_once")],
+            },
         ),
         migrations.CreateModel(
             name="TaxFile",
@@ -283,49 +316,5 @@ class Migration(migrations.Migration):
                     ),
                 ],
             },
-        ),
-        migrations.AddConstraint(
-            model_name="taxreport",
-            constraint=models.UniqueConstraint(fields=("regime", "year", "version"), name="tax_report_version"),
-        ),
-        migrations.AddConstraint(
-            model_name="taxreport",
-            constraint=models.UniqueConstraint(
-                condition=models.Q(("state__in", ["prepared", "frozen"])), fields=("regime", "year"), name="one_open_tax_report"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="taxreport",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(("state__in", ["frozen", "filed"]), _negated=True),
-                    models.Q(("content_hash", ""), _negated=True),
-                    _connector="OR",
-                ),
-                name="frozen_tax_report_hash",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="taxreport",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(("corrects__isnull", True), ("kind", "initial")),
-                    models.Q(("corrects__isnull", False), ("kind", "corrected")),
-                    _connector="OR",
-                ),
-                name="correction_corrects",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="taxreportfile",
-            constraint=models.UniqueConstraint(fields=("report", "name"), name="tax_file_name_once"),
-        ),
-        migrations.AddIndex(
-            model_name="taxreportline",
-            index=models.Index(fields=["seller"], name="tax_line_of_seller"),
-        ),
-        migrations.AddConstraint(
-            model_name="taxreportline",
-            constraint=models.UniqueConstraint(fields=("report", "seller", "currency"), name="tax_line_once"),
         ),
     ]
