@@ -20,7 +20,9 @@ from backoffice.runtime import data_folder
 CHECKOUT = Path(__file__).parent
 SLOT_VARIABLE = "BACKOFFICE_TEST_SLOT"
 SLOTS = 32
+TEMPLATE = "test_backoffice_template"
 _slot_lock: list[int] = []
+_making: list[int] = []
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -76,24 +78,53 @@ def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: N
 
 
 @pytest.fixture(scope="session")
-def django_db_createdb(request: pytest.FixtureRequest, django_db_modify_db_settings: None) -> bool:
-    """Make the database anew when asked to, or when the one at hand was made by other migrations."""
-    return bool(request.config.getvalue("create_db")) or _comment() != _migrations_digest()
+def django_db_createdb(request: pytest.FixtureRequest, django_db_modify_db_settings: None) -> Iterator[bool]:
+    """Make the database anew when asked to, or when other migrations made the one at hand; the second to ask copies what the first has migrated."""
+    from django.conf import settings
+
+    test = settings.DATABASES["default"]["TEST"]
+    anew = bool(request.config.getvalue("create_db")) or _comment(test["NAME"]) != _migrations_digest()
+    if not anew:
+        yield False
+        return
+    descriptor = os.open(data_folder() / "run" / "test-template.lock", os.O_RDWR | os.O_CREAT, 0o600)
+    fcntl.flock(descriptor, fcntl.LOCK_EX)
+    if _comment(TEMPLATE) == _migrations_digest() and not request.config.getvalue("create_db"):
+        test["TEMPLATE"] = TEMPLATE
+        os.close(descriptor)
+        yield True
+        return
+    _making.append(descriptor)
+    try:
+        yield True
+    finally:
+        _let_others_copy()
+
+
+def _let_others_copy() -> None:
+    while _making:
+        os.close(_making.pop())
 
 
 @pytest.fixture(scope="session")
 def django_db_setup(django_db_setup: None, request: pytest.FixtureRequest, django_db_blocker: Any) -> Iterator[None]:
     """Remember what the migrations wrote, and mark the database with them; from here on a flush puts that back."""
+    from django.conf import settings
+    from django.db import connection
     from django.test import TransactionTestCase
 
     from tests.factories import kept
 
-    made_anew = _comment() != _migrations_digest()
+    name = settings.DATABASES["default"]["TEST"]["NAME"]
     with django_db_blocker.unblock():
-        _keep_autovacuum_out()
-        if made_anew:
+        if _comment(name) != _migrations_digest():
+            _keep_autovacuum_out()
             kept.keep()
-    _comment(write=_migrations_digest())
+        if _making:
+            connection.close()
+            _copy_to_template(name)
+            _let_others_copy()
+    _write_comment(name)
     TransactionTestCase._fixture_teardown = lambda self: kept.put_back()
     yield
 
@@ -113,20 +144,37 @@ def _keep_autovacuum_out() -> None:
         )
 
 
-def _comment(write: str | None = None) -> str:
-    """Read (or write) the comment on the test database, over a connection of its own."""
+def _maintenance() -> psycopg.Connection[Any]:
+    """Connect beside the test database: one that is copied, or marked, has nobody in it."""
     from django.conf import settings
     from django.db import connection
 
-    name = settings.DATABASES["default"]["TEST"]["NAME"]
     parameters = {**connection.get_connection_params(), "dbname": settings.DATABASES["default"].get("MAINTENANCE", "postgres")}
     wanted = {key: value for key, value in parameters.items() if key in {"host", "port", "user", "password", "dbname"}}
-    with psycopg.connect(**wanted, autocommit=True) as own:
-        if write is not None:
-            own.execute(psycopg.sql.SQL("COMMENT ON DATABASE {} IS {}").format(psycopg.sql.Identifier(name), write))
-            return write
+    return psycopg.connect(**wanted, autocommit=True)
+
+
+def _comment(name: str) -> str:
+    """Return the comment on a database, which says by which migrations it was made."""
+    with _maintenance() as own:
         row = own.execute("SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = %s", [name]).fetchone()
         return (row[0] if row else None) or ""
+
+
+def _write_comment(name: str) -> None:
+    with _maintenance() as own:
+        own.execute(psycopg.sql.SQL("COMMENT ON DATABASE {} IS {}").format(psycopg.sql.Identifier(name), _migrations_digest()))
+
+
+def _copy_to_template(name: str) -> None:
+    with _maintenance() as own:
+        own.execute(psycopg.sql.SQL("DROP DATABASE IF EXISTS {}").format(psycopg.sql.Identifier(TEMPLATE)))
+        own.execute(
+            psycopg.sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(
+                psycopg.sql.Identifier(TEMPLATE), psycopg.sql.Identifier(name)
+            )
+        )
+    _write_comment(TEMPLATE)
 
 
 def _migrations_digest() -> str:
