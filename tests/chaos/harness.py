@@ -22,6 +22,7 @@ from typing import Any
 LEASE = 1.5
 # Longer than a lease, and some longer than a lease and the provider's lag: only then does another worker make the next attempt meanwhile.
 FREEZE = (2.0, 6.0)
+STILL_SECONDS = 90
 KILL_POINTS = {
     "in_claim": 0.004, "claimed": 0.008, "before_call": 0.008, "after_call": 0.012, "before_lookup": 0.01, "after_lookup": 0.01,
     "before_record": 0.012, "in_record": 0.008, "in_record_absent": 0.02, "recorded": 0.004, "outcomes_settled": 0.004,
@@ -146,17 +147,21 @@ class Chaos:
 
     def _drain(self) -> None:
         """Let the workers finish in peace, with people deciding what only people may, then stop them."""
-        deadline = time.monotonic() + 90
         _disarm()
         for pid in list(self.workers):  # the armed ones go, sound ones come
             os.kill(pid, signal.SIGCONT)
             os.kill(pid, signal.SIGKILL)
-        while time.monotonic() < deadline and self._open_orders(with_sent=True) != 0:
+        # stuck is what no longer moves, not what a busy machine has not come to yet
+        moved, fewest = time.monotonic(), self.options.payouts + 1
+        while (left := self._open_orders(with_sent=True)) != 0 and time.monotonic() < moved + STILL_SECONDS:
+            if left is not None and left < fewest:
+                moved, fewest = time.monotonic(), left
             self._reap_and_spawn()
             _in_child("decide", self.options)
             time.sleep(1)
         self.stop_file.touch()
-        while self.workers and time.monotonic() < deadline + 30:
+        deadline = time.monotonic() + 30
+        while self.workers and time.monotonic() < deadline:
             self._reap_and_spawn(spawn=False)
             time.sleep(0.05)
 
