@@ -13,9 +13,10 @@ class BackofficeConfig(AppConfig):
         from backoffice.kit import trail
         from backoffice.partners.outgoing import fanning
         from backoffice.schedule import install
-        from backoffice.staff import audit
+        from backoffice.staff import audit, roles
 
         trail.plug(audit.record)
         fanning.plug_in()
-        # Framework housekeeping, like content types: the timetable stands in the scheduler's tables after every migrate.
+        # Framework housekeeping, like content types: after every migrate the timetable stands in the scheduler's tables, and groups may do what ROLES says.
         post_migrate.connect(install, sender=self, dispatch_uid="timetable")
+        post_migrate.connect(roles.after_migrate, sender=self, dispatch_uid="roles")

@@ -1,16 +1,6 @@
-"""Groups finance, lead, compliance, risk, support, auditor with what each may do; anything else is denied."""
+"""Groups with what each may do once were written here; they are now what backoffice/staff/roles.py says after every migrate (backoffice/apps.py)."""
 
 from django.db import migrations
-
-from backoffice.staff.roles import ROLES, write_roles
-
-
-def write(apps, schema_editor):
-    write_roles(apps)
-
-
-def remove(apps, schema_editor):
-    apps.get_model("auth", "Group").objects.filter(name__in=ROLES).delete()
 
 
 class Migration(migrations.Migration):
@@ -20,4 +10,4 @@ class Migration(migrations.Migration):
         ("contenttypes", "0002_remove_content_type_name"),
     ]
 
-    operations = [migrations.RunPython(write, remove)]
+    operations = []

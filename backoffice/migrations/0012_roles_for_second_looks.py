@@ -1,15 +1,9 @@
-"""Roles again: who confirms that a payment never arrived, and who has given-up events delivered again."""
+"""Roles again: who confirms that a payment never arrived, and who has given-up events delivered again. Written after every migrate, see 0005."""
 
 from django.db import migrations
-
-from backoffice.staff.roles import write_roles
-
-
-def write(apps, schema_editor):
-    write_roles(apps)
 
 
 class Migration(migrations.Migration):
     dependencies = [("backoffice", "0011_desk_names")]
 
-    operations = [migrations.RunPython(write, migrations.RunPython.noop)]
+    operations = []

@@ -1,4 +1,4 @@
-"""Screens of staff: the audit trail, people and their roles. Roles themselves are written by migrations."""
+"""Screens of staff: the audit trail, people and their roles. Roles themselves are written after every migrate."""
 
 from __future__ import annotations
 

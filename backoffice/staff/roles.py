@@ -1,4 +1,4 @@
-"""Who may do what: roles as groups, written by migrations from this table. What is not listed is denied.
+"""Who may do what: roles as groups, written after every migrate from this table. What is not listed is denied.
 
 Finance makes and the lead checks; the verbs enforce that maker and checker are two people, whatever roles they hold. Wings are named by
 text only: permissions are rows, and this room imports no wing.
@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.apps import apps as live_apps
+from django.db import connection
 
 # Permission → (app label, model it is listed under, what it says). Django makes view_<model> for every model.
 ACTS: dict[str, tuple[str, str, str]] = {
@@ -324,12 +325,18 @@ ROLES["finance"] |= _acts("replay_deliveries")
 ROLES["lead"] |= _acts("replay_deliveries", "manage_endpoints")
 
 
+def after_migrate(**facts: Any) -> None:
+    """Write the roles when `migrate` is through; one that went back to the beginning has left no tables to write them to."""
+    if "auth_group_permissions" in connection.introspection.table_names():
+        write_roles()
+
+
 def write_roles(apps: Any = live_apps) -> None:
-    """Make every permission and group say what ROLES says; called by each migration that changes the table, and harmless to repeat."""
+    """Make every permission and group say what ROLES says: nothing else gives a right. Harmless to repeat."""
     content_type = apps.get_model("contenttypes", "ContentType")
     permission = apps.get_model("auth", "Permission")
     group = apps.get_model("auth", "Group")
-    # Every migration that adds a role or an act calls this: what is known is read at once, not asked for one by one.
+    # What is known is read at once, not asked for one by one.
     kinds = {(one.app_label, one.model): one for one in content_type.objects.all()}
     known = {(one.content_type_id, one.codename): one for one in permission.objects.all()}
 

@@ -5,7 +5,6 @@ from datetime import UTC, datetime
 from django.db import migrations
 
 from backoffice.kit.ids import new_id
-from backoffice.staff.roles import write_roles
 
 REASON = (
     "The first policy: again 2, 5, 7 and 7 days after each failure, so that a month's salary or sales come in between; then the subscription ends. "
@@ -21,7 +20,7 @@ AT = datetime(2026, 11, 21, tzinfo=UTC)
 
 
 def write(apps, schema_editor):
-    """Write the first policy with its history, unless there is one, and the roles."""
+    """Write the first policy with its history, unless there is one."""
     policy = apps.get_model("billing", "DunningPolicy")
     if not policy.objects.exists():
         made = policy.objects.create(
@@ -46,7 +45,6 @@ def write(apps, schema_editor):
             reason=REASON,
             at=AT,
         )
-    write_roles(apps)
 
 
 class Migration(migrations.Migration):

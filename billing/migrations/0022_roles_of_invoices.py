@@ -1,8 +1,6 @@
-"""Who may see customers, invoices and credit notes, and who may act on them."""
+"""Who may see customers, invoices and credit notes, and who may act on them. Written after every migrate, see backoffice 0005."""
 
 from django.db import migrations
-
-from backoffice.staff.roles import write_roles
 
 
 class Migration(migrations.Migration):
@@ -12,4 +10,4 @@ class Migration(migrations.Migration):
         ("contenttypes", "0002_remove_content_type_name"),
     ]
 
-    operations = [migrations.RunPython(lambda apps, schema_editor: write_roles(apps), migrations.RunPython.noop)]
+    operations = []

@@ -6,7 +6,6 @@ from pathlib import Path
 from django.db import migrations
 
 from backoffice.kit.ids import new_id
-from backoffice.staff.roles import write_roles
 
 SQL = (Path(__file__).parent.parent / "refunds" / "rules_0031.sql").read_text()
 DROP = """
@@ -27,7 +26,7 @@ LIMITS = {
 
 
 def write(apps, schema_editor):
-    """Write the first limits with their history, unless there are any, and the roles."""
+    """Write the first limits with their history, unless there are any."""
     limit = apps.get_model("billing", "RefundLimit")
     if not limit.objects.exists():
         for currency, minor in LIMITS.items():
@@ -39,7 +38,6 @@ def write(apps, schema_editor):
                 subject="refund_limit", subject_id=made.pk, from_state="", to_state="in_force", actor="system:migration",
                 reason=REASON, at=AT,
             )  # fmt: skip
-    write_roles(apps)
 
 
 class Migration(migrations.Migration):

@@ -6,7 +6,6 @@ from pathlib import Path
 from django.db import migrations
 
 from backoffice.kit.ids import new_id
-from backoffice.staff.roles import write_roles
 
 SQL = (Path(__file__).parent.parent / "disputes" / "rules_0041.sql").read_text()
 DROP = """
@@ -25,7 +24,7 @@ AT = datetime(2026, 11, 21, tzinfo=UTC)
 
 
 def write(apps, schema_editor):
-    """Write the first policy with its history, unless there is one, and the roles."""
+    """Write the first policy with its history, unless there is one."""
     policy = apps.get_model("billing", "DisputePolicy")
     if not policy.objects.exists():
         made = policy.objects.create(
@@ -50,7 +49,6 @@ def write(apps, schema_editor):
             reason=REASON,
             at=AT,
         )
-    write_roles(apps)
 
 
 class Migration(migrations.Migration):

@@ -6,7 +6,6 @@ from pathlib import Path
 from django.db import migrations
 
 from backoffice.kit.ids import new_id
-from backoffice.staff.roles import write_roles
 from billing.reconciliation.rulebook import FIRST_RULES, FIRST_SLA_DAYS
 
 SQL = (Path(__file__).parent.parent / "reconciliation" / "rules_0051.sql").read_text()
@@ -27,7 +26,7 @@ AT = datetime(2026, 11, 21, tzinfo=UTC)
 
 
 def write(apps, schema_editor):
-    """Write the first rules with their history, unless there are some, and the roles."""
+    """Write the first rules with their history, unless there are some."""
     book = apps.get_model("billing", "MatchRulebook")
     if not book.objects.exists():
         made = book.objects.create(
@@ -50,7 +49,6 @@ def write(apps, schema_editor):
             reason=REASON,
             at=AT,
         )
-    write_roles(apps)
 
 
 class Migration(migrations.Migration):

@@ -7,7 +7,6 @@ from pathlib import Path
 from django.db import migrations
 
 from backoffice.kit.ids import new_id
-from backoffice.staff.roles import write_roles
 
 SQL = (Path(__file__).parent.parent / "screening" / "rules_0002.sql").read_text()
 DROP = """
@@ -28,7 +27,7 @@ AT = datetime(2026, 11, 21, tzinfo=UTC)
 
 
 def write(apps, schema_editor):
-    """Write the first policy with its history, unless there is one, and the roles."""
+    """Write the first policy with its history, unless there is one."""
     policy = apps.get_model("fraud", "ScreeningPolicy")
     if not policy.objects.exists():
         made = policy.objects.create(
@@ -54,7 +53,6 @@ def write(apps, schema_editor):
             reason=REASON,
             at=AT,
         )
-    write_roles(apps)
 
 
 class Migration(migrations.Migration):

@@ -4,8 +4,6 @@ from pathlib import Path
 
 from django.db import migrations
 
-from backoffice.staff.roles import write_roles
-
 SQL = (Path(__file__).parent.parent / "decisions" / "rules_0011.sql").read_text()
 DROP = """
 DROP TRIGGER decision_kept ON fraud_decision;
@@ -26,11 +24,6 @@ DROP TRIGGER decision_review_frozen ON fraud_decisionreview;
 """
 
 
-def roles(apps, schema_editor):
-    """Write who may make, approve and judge."""
-    write_roles(apps)
-
-
 class Migration(migrations.Migration):
     dependencies = [
         ("fraud", "0010_decisions"),
@@ -38,4 +31,4 @@ class Migration(migrations.Migration):
         ("contenttypes", "0002_remove_content_type_name"),
     ]
 
-    operations = [migrations.RunSQL(SQL, DROP), migrations.RunPython(roles, migrations.RunPython.noop)]
+    operations = [migrations.RunSQL(SQL, DROP)]

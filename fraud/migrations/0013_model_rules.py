@@ -4,8 +4,6 @@ from pathlib import Path
 
 from django.db import migrations
 
-from backoffice.staff.roles import write_roles
-
 SQL = (Path(__file__).parent.parent / "model" / "rules_0013.sql").read_text()
 DROP = """
 DROP TRIGGER model_version_not_deleted ON fraud_modelversion;
@@ -16,12 +14,7 @@ DROP TRIGGER wanted_hold_frozen ON fraud_wantedhold;
 """
 
 
-def roles(apps, schema_editor):
-    """Write who may train and put live."""
-    write_roles(apps)
-
-
 class Migration(migrations.Migration):
     dependencies = [("fraud", "0012_models_and_wanted_holds")]
 
-    operations = [migrations.RunSQL(SQL, DROP), migrations.RunPython(roles, migrations.RunPython.noop)]
+    operations = [migrations.RunSQL(SQL, DROP)]

@@ -5,8 +5,6 @@ from pathlib import Path
 from django.db import migrations
 from django.utils import timezone
 
-from backoffice.staff.roles import write_roles
-
 SQL = (Path(__file__).parent.parent / "cases" / "rules_0021.sql").read_text()
 DROP = """
 DROP TRIGGER case_kept ON fraud_case;
@@ -87,11 +85,6 @@ def write(apps, schema_editor):
         )
 
 
-def roles(apps, schema_editor):
-    """Write who may work, approve and report."""
-    write_roles(apps)
-
-
 class Migration(migrations.Migration):
     dependencies = [
         ("fraud", "0020_cases_and_exposure"),
@@ -102,5 +95,4 @@ class Migration(migrations.Migration):
     operations = [
         migrations.RunSQL(SQL, DROP),
         migrations.RunPython(write, migrations.RunPython.noop),
-        migrations.RunPython(roles, migrations.RunPython.noop),
     ]

@@ -4,8 +4,6 @@ from pathlib import Path
 
 from django.db import migrations
 
-from backoffice.staff.roles import write_roles
-
 SQL = (Path(__file__).parent.parent / "reporting" / "rules_0030.sql").read_text()
 DROP = """
 DROP FUNCTION tax_report_open CASCADE;
@@ -15,10 +13,6 @@ DROP TRIGGER tax_file_kept ON payouts_taxreportfile;
 """
 # Every deadline known so far is one of the catalogue's.
 ENDS = "UPDATE payouts_sellercapabilities SET pay_out_ends_code = 'requirements_past_due' WHERE pay_out_ends_at IS NOT NULL"
-
-
-def write(apps, schema_editor):
-    write_roles(apps)
 
 
 class Migration(migrations.Migration):
@@ -31,5 +25,4 @@ class Migration(migrations.Migration):
     operations = [
         migrations.RunSQL(SQL, DROP),
         migrations.RunSQL(ENDS, migrations.RunSQL.noop),
-        migrations.RunPython(write, migrations.RunPython.noop),
     ]
