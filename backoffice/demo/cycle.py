@@ -26,6 +26,7 @@ from backoffice.kit.outbox import relay
 from backoffice.staff.demo import make_demo_staff
 from payouts.dispatch.models import BankFileEntry, PaymentOrder, RailFile
 from payouts.dispatch.money import bank_holder
+from payouts.dispatch.stored import bytes_of
 from payouts.holds.models import Hold
 from payouts.holds.operations import create_reserve_plan, place_hold
 from payouts.ledger.operations import Draft, account_of, post
@@ -204,7 +205,7 @@ def _bank_day(demo: Demo, day: date) -> None:
     fresh = RailFile.objects.filter(handed_over_at__gte=midnight - timedelta(days=1), handed_over_at__lt=midnight)
     booked: list[bank.Transfer] = []
     for stored in fresh:
-        message_id, transfers = bank.read_transfers(bytes(stored.data))
+        message_id, transfers = bank.read_transfers(bytes_of(stored))
         refused = [bank.Returned(transfers[0], "AC04")] if len(transfers) > 3 else []
         accepted = transfers[len(refused) :]
         report = bank.status_report(message_id, accepted, refused, midnight + timedelta(hours=6))

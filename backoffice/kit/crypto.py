@@ -57,6 +57,25 @@ def unseal(sealed: str, bound_to: str) -> str:
         raise CannotUnseal("The sealed value does not belong to this row and field, or was altered.") from None
 
 
+def new_data_key() -> str:
+    """Return a key for the bytes of one row; it belongs into a SealedField of that row, so that a rotation reseals the key and leaves the bytes."""
+    return base64.b64encode(AESGCM.generate_key(256)).decode()
+
+
+def seal_bytes(data: bytes, data_key: str, bound_to: str) -> bytes:
+    """Return bytes sealed under a row's own key; `bound_to` must be the same to unseal."""
+    nonce = os.urandom(NONCE_BYTES)
+    return nonce + AESGCM(base64.b64decode(data_key)).encrypt(nonce, data, bound_to.encode())
+
+
+def unseal_bytes(sealed: bytes, data_key: str, bound_to: str) -> bytes:
+    """Return the bytes; raises CannotUnseal."""
+    try:
+        return AESGCM(base64.b64decode(data_key)).decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], bound_to.encode())
+    except (InvalidTag, ValueError):
+        raise CannotUnseal("The sealed bytes do not belong to this row, were altered, or their key is gone.") from None
+
+
 def blind_index(text: str) -> str:
     """Return a keyed hash for equality look-ups of a sealed value (normalised: no spaces, upper case)."""
     if not settings.BLIND_INDEX_KEY:

@@ -7,22 +7,18 @@ transaction, and a worker moves them out. That row goes in the commit that names
 
 from __future__ import annotations
 
-import base64
 import logging
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 
 from boto3.exceptions import Boto3Error
 from botocore.exceptions import BotoCoreError, ClientError
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from django.core.files.base import ContentFile
 from django.core.files.storage import Storage, storages
 from django.db import transaction
 
-from backoffice.kit.crypto import NONCE_BYTES, CannotUnseal
+from backoffice.kit.crypto import CannotUnseal, new_data_key, seal_bytes, unseal_bytes
 from backoffice.kit.errors import Refusal
 from backoffice.kit.failpoints import declare, failpoint
 from backoffice.kit.transactions import durable
@@ -67,20 +63,14 @@ def _answering() -> Iterator[None]:
 
 def seal(document: Document, data: bytes) -> bytes:
     """Return the bytes sealed under a fresh key, which `data_key` of the unsaved row then holds."""
-    document.data_key = base64.b64encode(AESGCM.generate_key(256)).decode()
-    return _sealed(document, data, document.public_id)
-
-
-def _sealed(document: Document, data: bytes, bound_to: str) -> bytes:
-    nonce = os.urandom(NONCE_BYTES)
-    return nonce + AESGCM(base64.b64decode(document.data_key)).encrypt(nonce, data, bound_to.encode())
+    document.data_key = new_data_key()
+    return seal_bytes(data, document.data_key, document.public_id)
 
 
 def _opened(document: Document, sealed: bytes, bound_to: str) -> bytes:
     try:
-        key = AESGCM(base64.b64decode(document.data_key))
-        return key.decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], bound_to.encode())
-    except (InvalidTag, CannotUnseal, ValueError):
+        return unseal_bytes(sealed, document.data_key, bound_to)
+    except (CannotUnseal, ValueError):
         raise DocumentUnreadable() from None
 
 
@@ -146,7 +136,7 @@ def _picture_of(document: Document, sealed: bytes) -> bytes | None:
         return None
     try:
         drawn = previews.draw(_opened(document, sealed, document.public_id)) if document.data_key else None
-        return _sealed(document, drawn, _bound(document)) if drawn is not None else None
+        return seal_bytes(drawn, document.data_key, _bound(document)) if drawn is not None else None
     except (DocumentUnreadable, CannotUnseal):
         logger.warning("%s does not open: it is stored without a picture", document.public_id)
         return None

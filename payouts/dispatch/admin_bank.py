@@ -38,6 +38,7 @@ from payouts.dispatch import operations, queries
 from payouts.dispatch.models import BankFile, BankFileEntry, BankStatement
 from payouts.dispatch.operations import BankFileResult
 from payouts.dispatch.states import EntryState
+from payouts.dispatch.stored import bytes_of
 
 DIRECTIONS = {"CRDT": "in", "DBIT": "out"}
 UPLOAD_BYTES_MAX = 50 * 1024 * 1024
@@ -174,7 +175,7 @@ class BankFileAdmin(OperatorAdmin):
             "bytes",
             "The file as received",
             lambda row: (
-                bytes(BankFile.objects.values_list("data", flat=True).get(pk=row.pk)),
+                bytes_of(BankFile.objects.get(pk=row.pk)),
                 "application/octet-stream",
                 row.file_name,
             ),
@@ -185,7 +186,7 @@ class BankFileAdmin(OperatorAdmin):
     by = person_column("By", "received_by")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[BankFile]:
-        return super().get_queryset(request).defer("data")
+        return super().get_queryset(request).defer("sealed")
 
     @admin.display(description="SHA-256")
     def hash(self, row: BankFile) -> Any:
@@ -271,7 +272,7 @@ class BankFileEntryAdmin(OperatorAdmin):
     file_shown = link_column("File", "bank_file")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[BankFileEntry]:
-        return super().get_queryset(request).defer("bank_file__data")
+        return super().get_queryset(request).defer("bank_file__sealed")
 
     @admin.display(description="Kind")
     def kind_shown(self, row: BankFileEntry) -> str:
@@ -334,5 +335,5 @@ def _file_told(result: BankFileResult) -> str:
 
 
 def _page_of_file(result: BankFileResult) -> str | None:
-    file = BankFile.objects.filter(public_id=result.bank_file_id).defer("data").first()
+    file = BankFile.objects.filter(public_id=result.bank_file_id).defer("sealed").first()
     return display.page_of(file) if file else None

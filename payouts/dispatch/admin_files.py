@@ -34,6 +34,7 @@ from payouts.dispatch.admin_bank import entry_table
 from payouts.dispatch.models import BankFileEntry, PaymentOrder, RailFile
 from payouts.dispatch.operations import SubmitResult
 from payouts.dispatch.states import RAIL_FILE
+from payouts.dispatch.stored import bytes_of
 from payouts.runs.models import Payout, PayoutRun
 from payouts.runs.states import RunStatus
 
@@ -86,7 +87,7 @@ def _orders_of_file(file: RailFile, look: Look) -> Table:
 
 
 def _bytes_of(file: RailFile) -> tuple[bytes, str, str]:
-    return bytes(RailFile.objects.values_list("data", flat=True).get(pk=file.pk)), "application/xml", file.file_name
+    return bytes_of(RailFile.objects.get(pk=file.pk)), "application/xml", file.file_name
 
 
 @admin.register(RailFile)
@@ -109,7 +110,7 @@ class RailFileAdmin(OperatorAdmin):
     created = instant_column("Written", "created_at")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[RailFile]:
-        return super().get_queryset(request).defer("data")
+        return super().get_queryset(request).defer("sealed")
 
     @admin.display(description="SHA-256")
     def hash(self, row: RailFile) -> Any:
@@ -168,7 +169,7 @@ def _attempts(payout: Payout, look: Look) -> Table:
 
 def _answers_of_payout(payout: Payout, look: Look) -> Table:
     rows, older = look.slice_of(
-        BankFileEntry.objects.filter(payment_order__payout=payout).select_related("bank_file").defer("bank_file__data")
+        BankFileEntry.objects.filter(payment_order__payout=payout).select_related("bank_file").defer("bank_file__sealed")
     )
     return entry_table(rows, older, empty="No bank has said anything about this payout yet.")
 

@@ -127,7 +127,7 @@ _FILE_STATES = {"ACCP": FileState.ACCEPTED, "PART": FileState.PARTLY_ACCEPTED, "
 def _answer_files(answers: list[FileAnswer], actor: Actor, at: datetime) -> None:
     for answer in answers:
         to = _FILE_STATES.get(answer.state)
-        file = RailFile.objects.select_for_update().defer("data").get(pk=answer.file.pk)
+        file = RailFile.objects.select_for_update().defer("sealed").get(pk=answer.file.pk)
         if to is None or rule_for(answer.reason.split(" ")[0]).action == "incident":
             continue
         if RAIL_FILE.allows(file.state, to):

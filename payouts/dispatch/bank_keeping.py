@@ -17,6 +17,7 @@ from payouts.dispatch.bank_lines import Line
 from payouts.dispatch.models import BankFile, BankFileEntry
 from payouts.dispatch.outcomes import Effect, Outcome
 from payouts.dispatch.states import BankFileState, EntryState
+from payouts.dispatch.stored import put_away
 from payouts.ledger.operations import Draft, post
 from payouts.ledger.templates import platform
 
@@ -75,16 +76,17 @@ def keep(
     identity = identity_of(read.identity())
     if BankFile.objects.filter(identity=identity).exists():
         identity = f"{identity[:130]}#{sha256}"
-    kept = BankFile.objects.create(
+    kept = BankFile(
         sha256=sha256,
         file_name=file_name[:200],
         format=str(read.format),
         identity=identity,
-        data=data,
         state=BankFileState.APPLIED,
         received_at=at,
         received_by=str(actor),
     )
+    put_away(kept, data)
+    kept.save(force_insert=True)
     result.bank_file_id = kept.public_id
     seen = {id(line) for line in lines} - {id(line) for line in fresh}
     entries = [_entry(kept, number, line, effects, id(line) in seen, at) for number, line in enumerate(lines, 1)]

@@ -64,12 +64,12 @@ class Known:
         names = {name for name in file_ids if name}
         # banks name a batch by the file's MsgId or by its PmtInfId, which is the same with a P
         message_ids = names | {name.removesuffix("P") for name in names}
-        self.files = {row.message_id: row for row in RailFile.objects.filter(message_id__in=message_ids).defer("data")}
+        self.files = {row.message_id: row for row in RailFile.objects.filter(message_id__in=message_ids).defer("sealed")}
         self.orders: dict[str, PaymentOrder] = {}
         wanted = sorted({name for name in end_to_end_ids if name})
         for start in range(0, len(wanted), 5_000):
             rows = PaymentOrder.objects.filter(end_to_end_id__in=wanted[start : start + 5_000]).select_related("rail_file")
-            self.orders |= {row.end_to_end_id: row for row in rows.defer("rail_file__data")}
+            self.orders |= {row.end_to_end_id: row for row in rows.defer("rail_file__sealed")}
         self._of_file: dict[int, list[PaymentOrder]] = {}
 
     def file(self, name: str | None) -> RailFile | None:

@@ -24,6 +24,7 @@ from payouts.dispatch.models import PaymentOrder, RailFile
 from payouts.dispatch.orders import instructions_for
 from payouts.dispatch.outcomes import ACCOUNTS, give_back_failed, lock_orders, record_sent
 from payouts.dispatch.states import ORDER, RAIL_FILE, FileState, OrderStatus
+from payouts.dispatch.stored import FileAltered, bytes_of, put_away
 from payouts.rails import registry
 from payouts.rails.port import FileDraft, FileRail, Inexpressible
 from payouts.runs.models import PayoutRun
@@ -116,20 +117,21 @@ def _lock_for_store(bad: Sequence[Inexpressible], drafts: Sequence[FileDraft]) -
 
 
 def _seal(run: PayoutRun, rail_name: str, draft: FileDraft, actor: Actor, at: datetime) -> RailFile:
-    file = RailFile.objects.create(
+    file = RailFile(
         run=run,
         rail=rail_name,
         bank_profile=draft.profile,
         file_name=draft.file_name,
         message_id=draft.message_id,
         sha256=draft.sha256,
-        data=draft.data,
         orders_count=len(draft.order_ids),
         control_sum_minor=draft.control_sum_minor,
         currency=draft.currency,
         execute_on=draft.execute_on,
         created_at=at,
     )
+    put_away(file, draft.data)
+    file.save(force_insert=True)
     born(RAIL_FILE, file, actor=actor, at=at)
     # From here the file may leave at any moment: its orders count as called.
     transition_set(
@@ -165,16 +167,21 @@ def hand_over_files(*, actor: Actor, at: datetime, run_id: int | None = None) ->
     done = []
     for file_id in list(waiting.values_list("pk", flat=True)):
         file = RailFile.objects.get(pk=file_id)
-        if _validated(file, actor, at) and _handed_over(file):
+        try:
+            data = bytes_of(file)
+        except FileAltered as refusal:
+            _not_handed_over(file, refusal)
+            continue
+        if _validated(file, data, actor, at) and _handed_over(file, data):
             done.append(record_hand_over(file_id=file_id, actor=actor, at=at))
             failpoint("file_recorded")
     return done
 
 
-def _validated(file: RailFile, actor: Actor, at: datetime) -> bool:
+def _validated(file: RailFile, data: bytes, actor: Actor, at: datetime) -> bool:
     if file.validated_at is None:
         try:
-            registry.file_rail(file.rail).validate(bytes(file.data))
+            registry.file_rail(file.rail).validate(data)
         except Refusal as refusal:
             with transaction.atomic():
                 _set_aside(file.pk, str(refusal), actor, at)
@@ -184,17 +191,21 @@ def _validated(file: RailFile, actor: Actor, at: datetime) -> bool:
     return True
 
 
-def _handed_over(file: RailFile) -> bool:
+def _handed_over(file: RailFile, data: bytes) -> bool:
     rail: FileRail = registry.file_rail(file.rail)
     try:
-        rail.hand_over(file_name=file.file_name, data=bytes(file.data))
+        rail.hand_over(file_name=file.file_name, data=data)
     except (Refusal, OSError) as problem:
-        # Nothing is lost: the file stays sealed and waits for the next round; people see why.
-        logger.warning("file %s was not handed over: %s", file.public_id, problem)
-        RailFile.objects.filter(pk=file.pk).update(state_reason=f"Not handed over: {problem}"[:500])
+        _not_handed_over(file, problem)
         return False
     failpoint("file_handed_over")
     return True
+
+
+def _not_handed_over(file: RailFile, problem: Exception) -> None:
+    """Say why. Nothing is lost: the file stays as it is and waits for the next round."""
+    logger.warning("file %s was not handed over: %s", file.public_id, problem)
+    RailFile.objects.filter(pk=file.pk).update(state_reason=f"Not handed over: {problem}"[:500])
 
 
 def record_hand_over(*, file_id: int, actor: Actor, at: datetime) -> RailFile:
@@ -202,7 +213,7 @@ def record_hand_over(*, file_id: int, actor: Actor, at: datetime) -> RailFile:
     with transaction.atomic():
         order_ids = list(PaymentOrder.objects.filter(rail_file_id=file_id).values_list("pk", flat=True))
         orders = lock_orders(order_ids, with_sellers=False)
-        file = RailFile.objects.select_for_update().defer("data").get(pk=file_id)
+        file = RailFile.objects.select_for_update().defer("sealed").get(pk=file_id)
         if file.state != FileState.BUILT:
             return file
         record_sent([order for order in orders if order.status == OrderStatus.SENDING], actor=actor, at=at)
@@ -223,7 +234,7 @@ def _set_aside(file_id: int, why: str, actor: Actor, at: datetime) -> None:
     """A file that breaks its schema never leaves: its payouts fail, their money is available again, engineering is told."""
     order_ids = list(PaymentOrder.objects.filter(rail_file_id=file_id).values_list("pk", flat=True))
     orders = lock_orders(order_ids, with_sellers=True)
-    file = RailFile.objects.select_for_update().defer("data").get(pk=file_id)
+    file = RailFile.objects.select_for_update().defer("sealed").get(pk=file_id)
     if file.state != FileState.BUILT:
         return
     transition(RAIL_FILE, file, FileState.INVALID, actor=actor, at=at, reason=why)

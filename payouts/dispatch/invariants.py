@@ -70,7 +70,7 @@ def sent_orders_are_posted_once() -> Rows:
 def files_are_intact() -> Rows:
     return rows_of(
         """SELECT f.public_id AS rail_file FROM payouts_railfile f
-            WHERE encode(sha256(f.data), 'hex') <> f.sha256
+            WHERE encode(sha256(f.sealed), 'hex') <> f.sealed_sha256
                OR f.orders_count <> (SELECT count(*) FROM payouts_paymentorder o WHERE o.rail_file_id = f.id)
                OR f.control_sum_minor <> (SELECT coalesce(sum(o.amount_minor), 0) FROM payouts_paymentorder o WHERE o.rail_file_id = f.id)"""
     )

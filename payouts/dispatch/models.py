@@ -2,6 +2,7 @@
 
 from django.db import models
 
+from backoffice.kit.crypto import SealedField
 from backoffice.kit.ids import PublicIdField
 from payouts.dispatch.states import BankFileState, EntryState, FileState, OrderStatus
 from payouts.runs.models import Payout, PayoutRun
@@ -18,7 +19,9 @@ class RailFile(models.Model):
     file_name = models.CharField(max_length=120)
     message_id = models.CharField(max_length=35, unique=True)
     sha256 = models.CharField(max_length=64)
-    data = models.BinaryField()
+    sealed = models.BinaryField()
+    sealed_sha256 = models.CharField(max_length=64)
+    data_key = SealedField()
     orders_count = models.PositiveIntegerField()
     control_sum_minor = models.BigIntegerField()
     currency = models.CharField(max_length=3)
@@ -108,7 +111,9 @@ class BankFile(models.Model):
     file_name = models.CharField(max_length=200)
     format = models.CharField(max_length=30)
     identity = models.CharField(max_length=200, unique=True, help_text="What the file says it is: account, kind, message id.")
-    data = models.BinaryField()
+    sealed = models.BinaryField()
+    sealed_sha256 = models.CharField(max_length=64)
+    data_key = SealedField()
     summary = models.JSONField(default=dict)
     state = models.CharField(max_length=16, choices=BankFileState.choices)
     received_at = models.DateTimeField()

@@ -17,7 +17,7 @@ from payouts.rails.bank_profiles import profile_named
 def silent_files(at: datetime) -> list[RailFile]:
     """Return files the bank should have answered by now, the oldest first: silence is a state too."""
     waiting = (
-        RailFile.objects.filter(state=FileState.HANDED_OVER, answered_at__isnull=True).defer("data").order_by("handed_over_at")
+        RailFile.objects.filter(state=FileState.HANDED_OVER, answered_at__isnull=True).defer("sealed").order_by("handed_over_at")
     )
     return [file for file in waiting if file.handed_over_at and file.handed_over_at + _patience(file) <= at]
 
@@ -44,7 +44,7 @@ def unplaced_entries() -> QuerySet[BankFileEntry]:
 
 def waiting_files() -> QuerySet[RailFile]:
     """Return sealed files that have not reached the bank, the oldest first."""
-    return RailFile.objects.filter(state=FileState.BUILT).defer("data").order_by("id")
+    return RailFile.objects.filter(state=FileState.BUILT).defer("sealed").order_by("id")
 
 
 def run_progress(run_id: int) -> dict[str, dict[str, int]]:
@@ -59,7 +59,7 @@ def run_progress(run_id: int) -> dict[str, dict[str, int]]:
 
 
 def files_of_run(run_id: int) -> list[RailFile]:
-    return list(RailFile.objects.filter(run_id=run_id).defer("data").order_by("id"))
+    return list(RailFile.objects.filter(run_id=run_id).defer("sealed").order_by("id"))
 
 
 def find_order(ref: str) -> PaymentOrder:

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
-import os
 from datetime import datetime
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-
-from backoffice.kit.crypto import NONCE_BYTES, CannotUnseal
+from backoffice.kit.crypto import CannotUnseal, new_data_key, seal_bytes, unseal_bytes
 from backoffice.kit.errors import Refusal
 from payouts.reporting.models import TaxReport, TaxReportFile
 
@@ -22,7 +17,6 @@ class TaxReportFileAltered(Refusal):
 
 def keep_file(report: TaxReport, *, name: str, media_type: str, data: bytes, at: datetime) -> TaxReportFile:
     """Store a file of a report that is being frozen; return its row."""
-    key, nonce = AESGCM.generate_key(256), os.urandom(NONCE_BYTES)
     file = TaxReportFile(
         report=report,
         name=name,
@@ -31,8 +25,8 @@ def keep_file(report: TaxReport, *, name: str, media_type: str, data: bytes, at:
         size_bytes=len(data),
         created_at=at,
     )
-    file.sealed = nonce + AESGCM(key).encrypt(nonce, data, file.public_id.encode())
-    file.data_key = base64.b64encode(key).decode()
+    file.data_key = new_data_key()
+    file.sealed = seal_bytes(data, file.data_key, file.public_id)
     file.save(force_insert=True)
     return file
 
@@ -40,11 +34,8 @@ def keep_file(report: TaxReport, *, name: str, media_type: str, data: bytes, at:
 def read_file(file: TaxReportFile) -> bytes:
     """Return the bytes as they were frozen. Refuses: TaxReportFileAltered."""
     try:
-        sealed = bytes(file.sealed)
-        data = AESGCM(base64.b64decode(file.data_key)).decrypt(
-            sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], file.public_id.encode()
-        )
-    except (InvalidTag, CannotUnseal, ValueError):
+        data = unseal_bytes(bytes(file.sealed), file.data_key, file.public_id)
+    except (CannotUnseal, ValueError):
         raise TaxReportFileAltered(name=file.name) from None
     if hashlib.sha256(data).hexdigest() != file.sha256:
         raise TaxReportFileAltered(name=file.name)

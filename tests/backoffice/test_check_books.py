@@ -390,7 +390,7 @@ def one_person_says_that_an_unknown_order_was_refused(books: Books) -> None:
 
 @corrupts("files_are_intact")
 def a_file_for_the_bank_is_edited(_: Books) -> None:
-    spoil("UPDATE payouts_railfile SET data = data || ' '::bytea", tables="payouts_railfile")
+    spoil("UPDATE payouts_railfile SET sealed = sealed || ' '::bytea", tables="payouts_railfile")
 
 
 @corrupts("files_are_intact")

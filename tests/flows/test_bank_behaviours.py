@@ -12,6 +12,7 @@ from backoffice.kit.invariants import check_books
 from payouts.dispatch import queries
 from payouts.dispatch.models import BankFileEntry, PaymentOrder, RailFile
 from payouts.dispatch.operations import BankFileResult, import_bank_file
+from payouts.dispatch.stored import bytes_of
 from payouts.ledger.models import Account
 from payouts.ledger.queries import balance, seller_buckets
 from payouts.runs.models import Payout, PayoutRun
@@ -51,7 +52,7 @@ def hand_over(bank: LoopbackBank, run: PayoutRun) -> None:
     for file in RailFile.objects.filter(run=run):
         if (outbox / file.file_name).exists():
             (outbox / file.file_name).rename(outbox / "taken" / file.file_name)
-        bank.send(bytes(file.data))
+        bank.send(bytes_of(file))
 
 
 def take_in(bank: LoopbackBank, at: datetime = AT, only: str = "") -> list[BankFileResult]:

@@ -15,6 +15,7 @@ from django.db import transaction
 from backoffice.kit.invariants import check_books
 from payouts.dispatch.models import BankFileEntry, PaymentOrder
 from payouts.dispatch.operations import import_bank_file
+from payouts.dispatch.stored import bytes_of
 from payouts.ledger.models import Account, Posting
 from payouts.ledger.queries import balance, seller_buckets
 from payouts.runs.models import Payout
@@ -43,7 +44,7 @@ def messages(tmp_path: Path) -> Iterator[tuple[list[BankMessage], int]]:
         run = make_submitted_run()
         back = orders_of(run)[1]
         bank.behave("return-later", days=2, reason="AC04", end_to_end_id=back.end_to_end_id)
-        bank.send(bytes(run.files.get().data))
+        bank.send(bytes_of(run.files.get()))
         bank.report()
         bank.advance(days=7)
         found = [message for message in bank.collect() if message.account in (None, DEBTOR_ID)]

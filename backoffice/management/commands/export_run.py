@@ -1,20 +1,15 @@
 """Write the files of a run exactly as they were sealed, and their SHA-256 beside them."""
 
-import hashlib
 from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
 from backoffice.kit.commands import OperatorCommand
-from backoffice.kit.errors import InputError, Refusal
+from backoffice.kit.errors import InputError
 from payouts.dispatch import queries
 from payouts.dispatch.models import RailFile
+from payouts.dispatch.stored import bytes_of
 from payouts.runs.queries import find_run
-
-
-class FileAltered(Refusal):
-    code = "file_altered"
-    sentence = "The stored bytes of {name} do not have the SHA-256 they were sealed with. Do not send this file."
 
 
 class Command(OperatorCommand):
@@ -40,9 +35,7 @@ class Command(OperatorCommand):
 
     def _write(self, folder: Path, file_id: int) -> dict[str, Any]:
         file = RailFile.objects.get(pk=file_id)
-        data = bytes(file.data)
-        if hashlib.sha256(data).hexdigest() != file.sha256:
-            raise FileAltered(name=file.file_name)
+        data = bytes_of(file)
         path = folder / file.file_name
         path.write_bytes(data)
         (folder / f"{file.file_name}.sha256").write_text(f"{file.sha256}  {file.file_name}\n")

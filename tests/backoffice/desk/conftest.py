@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -22,6 +23,7 @@ from payouts.compliance.models import Requirement
 from payouts.compliance.operations import ask_seller, declare_ownership, rate_sellers
 from payouts.dispatch.models import BankFile, BankFileEntry, PaymentOrder
 from payouts.dispatch.operations import bounce, settle, submit_run
+from payouts.dispatch.stored import put_away
 from payouts.earnings.importing import import_earnings
 from payouts.holds.operations import create_reserve_plan, place_hold
 from payouts.ledger.periods import open_period
@@ -147,10 +149,12 @@ def _furnish(folder: Path, seller: Seller, maker: Actor, checker: Actor) -> None
     partner = create_partner(name="Partner", livemode=False, actor=checker, at=AT)
     issue_key(partner_id=partner.pk, label="shop", scopes=["events:read"], actor=checker, at=AT)
     delivered(make_endpoint(at=AT, partner=partner), at=AT)
-    file = BankFile.objects.create(
-        sha256="0" * 64, file_name="statement.xml", format="camt.053", identity="x", data=b"<x/>", state="partly_placed", received_at=AT,
+    file = BankFile(
+        sha256=hashlib.sha256(b"<x/>").hexdigest(), file_name="statement.xml", format="camt.053", identity="x", state="partly_placed", received_at=AT,
         received_by=str(maker), summary={"entries": 1},
     )  # fmt: skip
+    put_away(file, b"<x/>")
+    file.save()
     BankFileEntry.objects.create(
         bank_file=file,
         position=1,

@@ -8,6 +8,7 @@ import pytest
 from backoffice.kit.gates import Objection
 from payouts.dispatch.last_gate import ApprovalNotGood, RunNotApproved
 from payouts.dispatch.models import PaymentOrder, RailFile
+from payouts.dispatch.stored import bytes_of
 from payouts.gates import before_payout
 from payouts.ledger.queries import seller_buckets
 from payouts.rails.sepa_file import validate_pain001
@@ -22,8 +23,8 @@ def test_a_submitted_run_seals_one_file_and_puts_its_payouts_in_transit(rails: P
 
     file = RailFile.objects.get(run=run)
     assert (file.state, file.orders_count, file.control_sum_minor) == ("handed_over", 3, 30_000)
-    validate_pain001(bytes(file.data))
-    assert (rails / "bank-outbox" / file.file_name).read_bytes() == bytes(file.data)
+    validate_pain001(bytes_of(file))
+    assert (rails / "bank-outbox" / file.file_name).read_bytes() == bytes_of(file)
     assert {order.status for order in orders_of(run)} == {"sent"}
     assert set(Payout.objects.filter(run=run).values_list("status", flat=True)) == {"in_transit"}
     assert run.status == "submitted"

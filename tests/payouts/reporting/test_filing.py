@@ -236,6 +236,6 @@ def test_no_seller_is_a_message_that_says_so_and_a_planted_change_is_found():
     assert texts(xml(report), ".//d:MessageTypeIndic") == ["DPI403"]
 
     file = TaxReportFile.objects.filter(report=report).first()
-    file.sealed = bytes(file.sealed)[:-1] + b"x"
+    file.sealed = bytes(file.sealed)[:-1] + bytes([bytes(file.sealed)[-1] ^ 1])
     with pytest.raises(TaxReportFileAltered):
         read_file(file)
