@@ -107,7 +107,7 @@ def _of_event(event: Event, look: Look) -> Table:
 
 
 def _of_partner(partner: Partner, look: Look) -> Table:
-    rows, older = look.slice_of(partner.webhook_endpoints.all())
+    rows, older = look.slice_of(WebhookEndpoint.objects.filter(partner=partner))
     return Table(
         [Column("Endpoint"), Column("State"), Column("Events"), Column("Last delivered"), Column("Failing since")],
         [

@@ -80,7 +80,7 @@ def create_endpoint(
     wanted = check_types(event_types)
     if not partner.is_active:
         raise PartnerIsClosed(partner=partner.public_id)
-    if partner.webhook_endpoints.count() >= ENDPOINTS_MAX:
+    if WebhookEndpoint.objects.filter(partner=partner).count() >= ENDPOINTS_MAX:
         raise TooManyEndpoints(most=ENDPOINTS_MAX)
 
     endpoint = WebhookEndpoint(public_id=new_id("whe"), partner=partner, url=url, event_types=wanted, created_at=at)
