@@ -452,8 +452,8 @@ def the_history_jumps(books: Books) -> None:
 @corrupts("bank_entries_have_an_outcome")
 def a_bank_line_was_applied_to_nothing(_: Books) -> None:
     spoil(
-        """INSERT INTO payouts_bankfile (public_id, sha256, file_name, format, identity, data, summary, state, received_at, received_by)
-           VALUES ('bkf_planted', 'planted', 'planted.xml', 'camt.053', 'planted', '', '{}', 'applied', now(), 'system:test')""",
+        """INSERT INTO payouts_bankfile (public_id, sha256, file_name, format, identity, sealed, sealed_sha256, data_key, summary, state, received_at, received_by)
+           VALUES ('bkf_planted', 'planted', 'planted.xml', 'camt.053', 'planted', '', '', '', '{}', 'applied', now(), 'system:test')""",
         """INSERT INTO payouts_bankfileentry (public_id, bank_file_id, position, line_ref, servicer_ref, kind, account_iban, end_to_end_id,
                                               currency, direction, code, text, state, outcome, owner, created_at)
            SELECT 'bke_planted', id, 1, 'planted', '', 'booking', '', '', '', '', '', '', 'applied', '', '', now()
