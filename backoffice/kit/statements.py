@@ -29,9 +29,15 @@ def all_rows(sql: str, params: Mapping[str, Any]) -> list[Row]:
             watched.execute(sql, facts)
             return watched.fetchall() if watched.description else []
     connection.validate_no_broken_transaction()
-    with connection.wrap_database_errors, _preparing(connection.connection), ServerBindingCursor(connection.connection) as cursor:
+    with connection.wrap_database_errors, _preparing(connection.connection), _cursor() as cursor:
         cursor.execute(sql, facts, prepare=True)
         return cursor.fetchall() if cursor.description else []
+
+
+def _cursor() -> Any:
+    # the stubs know the class of the older driver only
+    bound_by_server: Any = ServerBindingCursor
+    return bound_by_server(connection.connection)
 
 
 @contextmanager
