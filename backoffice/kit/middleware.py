@@ -1,16 +1,37 @@
-"""Request id in and out, and each staff member's time zone."""
+"""Static files, request id in and out, and each staff member's time zone."""
 
 import re
 import zoneinfo
 from collections.abc import Callable
+from typing import Any
 
+from asgiref.sync import async_to_sync, iscoroutinefunction, sync_to_async
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
+from django.utils.decorators import sync_and_async_middleware
+from servestatic.middleware import ServeStaticMiddleware
 
 from backoffice.kit.ids import new_id
 
 _SAFE_ID = re.compile(r"[A-Za-z0-9_\-]{8,64}")
+
+
+@sync_and_async_middleware
+def StaticFiles(get_response: Callable[[HttpRequest], Any]) -> Callable[[HttpRequest], Any]:
+    """Serve static files, as servestatic does; under WSGI let everything else pass by it.
+
+    Its own middleware only knows async: under WSGI Django would start an event loop and a thread for every request of the whole site.
+    """
+    if iscoroutinefunction(get_response):
+        return ServeStaticMiddleware(get_response)
+    files = ServeStaticMiddleware(sync_to_async(get_response))
+    serve = async_to_sync(files.__call__)
+
+    def answered(request: HttpRequest) -> Any:
+        return serve(request) if request.path_info.startswith(files.static_prefix) else get_response(request)
+
+    return answered
 
 
 class RequestIdMiddleware:

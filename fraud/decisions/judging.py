@@ -58,7 +58,8 @@ def judge(
     """
     facts = activation(values)
     verdict = Verdict(model=model or {})
-    answers = [(member, _ask(member, facts, verdict)) for member in asked.members]
+    shared: dict[str, tuple[str, str]] = {}
+    answers = [(member, _ask(member, facts, verdict, shared)) for member in asked.members]
     hits = [member for member, said in answers if said == HIT and member.counted]
     unknown = [member for member, said in answers if said == UNKNOWN and member.counted]
     verdict.score = sum(member.score for member in hits)
@@ -66,9 +67,9 @@ def judge(
     return verdict
 
 
-def _ask(member: Member, facts: Any, verdict: Verdict) -> str:
+def _ask(member: Member, facts: Any, verdict: Verdict, shared: dict[str, tuple[str, str]]) -> str:
     started = time.perf_counter()
-    said, why, trace = evaluate(member.compiled, facts)
+    said, why, trace = evaluate(member.compiled, facts, shared)
     verdict.results.append(
         {
             "rule": member.name, "version": member.public_id, "number": member.number, "counted": member.counted, "result": said, "why": why,

@@ -52,7 +52,7 @@ class Decision(models.Model):
     seller_text = models.TextField(blank=True)
     review_on = models.DateField(null=True)
     score = models.IntegerField(default=0)
-    rule_set = models.ForeignKey(RuleSet, on_delete=models.PROTECT, related_name="+")
+    rule_set = models.ForeignKey(RuleSet, on_delete=models.PROTECT, db_index=False, related_name="+")
     policy_version = models.CharField(max_length=16)
     catalogue_version = models.CharField(max_length=16)
     lists_version = models.BigIntegerField()

@@ -9,9 +9,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from django.db import connection
-
 from backoffice.kit.actors import Actor
+from backoffice.kit.statements import insert, one_row
 from backoffice.kit.states import born
 from backoffice.kit.transactions import composable
 from fraud.decisions.holding import want_hold
@@ -23,8 +22,9 @@ from fraud.decisions.states import REVIEW, ReviewState
 from fraud.features.catalogue import catalogue_version
 from fraud.features.facts import Asked, Values, values_of
 from fraud.features.models import FraudEvent, Point
-from fraud.features.recording import Happening, record_event
-from fraud.lists.operations import index_of, lock_lists
+from fraud.features.recording import Happening, write_event
+from fraud.lists.operations import LOCK as LISTS_LOCK
+from fraud.lists.operations import index_of
 from fraud.lists.queries import conditions, said_of
 from fraud.model.queries import FEATURE, Loaded, load_model, model_at, said_by
 from fraud.rules.policy import policy_version
@@ -68,18 +68,15 @@ def decide(*, question: Question, actor: Actor, at: datetime) -> Decision:
     Tells `decision.<outcome>` for everything but allow, and opens a review for review and hold. Refuses: EventInvalid, EventIsAnother.
     """
     started = time.perf_counter()
-    # held until the end: a change of the lists comes before this decision or after it
-    lock_lists(shared=True)
-    _lock_question(question)
-    earlier = Decision.objects.filter(point=question.happening.kind, key=question.key).first()
-    if earlier is not None:
-        return earlier
+    _lock(question)
+    standing = _standing(question, at)
+    if standing.earlier is not None:
+        return Decision.objects.get(pk=standing.earlier)
 
-    standing = _standing()
     rules = _rules(standing.rule_set, at)
     asked = rules.at(question.happening.kind)
-    event = record_event(happening=question.happening, at=at)
-    listed, said = _listed(question, event, standing.anything_listed, at)
+    event = write_event(question.happening, at)
+    listed, said = _listed(question, event, standing, at)
     model = model_at(event.kind, standing.model)
     values = values_of(
         Asked(event, said, question.seller.pk if question.seller else None, question.payee.pk if question.payee else None),
@@ -114,35 +111,45 @@ def is_looked_at(point: str, outcome: str) -> bool:
     return outcome in (Outcome.REVIEW, Outcome.HOLD) or (outcome == Outcome.BLOCK and point == Point.SALE)
 
 
-def _lock_question(question: Question) -> None:
-    """Keep the same question, and another one about the same subject, out until this one is answered: each finds what the other left."""
+_LOCK = """
+SELECT pg_advisory_xact_lock_shared(%(lists)s::bigint), pg_advisory_xact_lock(hashtextextended(%(subject)s, 1)),
+       pg_advisory_xact_lock(hashtextextended(%(key)s, 2))"""
+
+
+def _lock(question: Question) -> None:
+    """Hold the lists still, and keep the same question, and another one about the same subject, out until this one is answered.
+
+    A change of the lists comes before this decision or after it; each question finds what the other left. A statement of its own: what is
+    read behind it is read as of a later moment.
+    """
     point = question.happening.kind
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT pg_advisory_xact_lock(hashtextextended(%s, 1)), pg_advisory_xact_lock(hashtextextended(%s, 2))",
-            [f"{point}:{question.subject}", f"{point}:{question.key}"],
-        )
+    one_row(_LOCK, {"lists": LISTS_LOCK, "subject": f"{point}:{question.subject}", "key": f"{point}:{question.key}"})
 
 
 class _Standing(NamedTuple):
-    """What stands when a decision is made: the newest rule set, the version of the lists, whether anything is listed, the live model's id."""
+    """What stands when a decision is made: an earlier answer, the newest rule set, the version of the lists, whether anything is listed,
+    the live model's id, and the review that allowed the subject."""
 
+    earlier: int | None
     rule_set: int
     lists: int
     anything_listed: bool
     model: str
+    allowed: str | None
 
 
 _STANDING = """
-SELECT coalesce((SELECT max(id) FROM fraud_ruleset), 0), coalesce((SELECT max(id) FROM fraud_listsversion), 0),
-       EXISTS (SELECT 1 FROM fraud_listedvalue WHERE state = 'active'), coalesce((SELECT public_id FROM fraud_modelversion WHERE state = 'live'), '')"""
+SELECT (SELECT id FROM fraud_decision WHERE point = %(point)s AND key = %(key)s),
+       coalesce((SELECT max(id) FROM fraud_ruleset), 0), coalesce((SELECT max(id) FROM fraud_listsversion), 0),
+       EXISTS (SELECT 1 FROM fraud_listedvalue WHERE state = 'active'), coalesce((SELECT public_id FROM fraud_modelversion WHERE state = 'live'), ''),
+       (SELECT public_id FROM fraud_decisionreview WHERE point = %(point)s AND subject = %(subject)s AND state = 'allowed' AND allowed_until > %(at)s
+         ORDER BY id DESC LIMIT 1)"""
 
 
-def _standing() -> _Standing:
+def _standing(question: Question, at: datetime) -> _Standing:
     """Read it in one statement: a decision is mostly round trips."""
-    with connection.cursor() as cursor:
-        cursor.execute(_STANDING)
-        return _Standing(*cursor.fetchone())
+    facts = {"point": question.happening.kind, "key": question.key, "subject": question.subject, "at": at}
+    return _Standing(*(one_row(_STANDING, facts) or ()))
 
 
 def _rules(newest: int, at: datetime) -> CompiledSet:
@@ -153,7 +160,7 @@ def _rules(newest: int, at: datetime) -> CompiledSet:
 
 
 def _listed(
-    question: Question, event: FraudEvent, anything_listed: bool, at: datetime
+    question: Question, event: FraudEvent, standing: _Standing, at: datetime
 ) -> tuple[list[dict[str, Any]], dict[str, str]]:
     """Return what is listed of the event's values, and what was allowed before; and {kind: list or ''} for the rules."""
     values: dict[str, set[str]] = {
@@ -167,17 +174,13 @@ def _listed(
     }
     kinds = [kind for kind, found in values.items() if found - {""}] + (["iban"] if event.payee else [])
     found: list[Any] = []
-    if anything_listed:
+    if standing.anything_listed:
         indexes = {kind: {index_of(kind, one) for one in some if one} for kind, some in values.items() if some - {""}}
         found = conditions(indexes | ({"iban": {event.payee}} if event.payee else {}), at)
     listed = [one.as_json() for one in found]
-    allowed = (
-        DecisionReview.objects.filter(point=event.kind, subject=question.subject, state=ReviewState.ALLOWED, allowed_until__gt=at)
-        .order_by("-pk").first()
-    )  # fmt: skip
-    if allowed is not None:
+    if standing.allowed is not None:
         reason = "a person looked at it and allowed it"
-        listed.append({"id": allowed.public_id, "list": "allowed", "kind": "review", "absolute": False, "reason": reason})
+        listed.append({"id": standing.allowed, "list": "allowed", "kind": "review", "absolute": False, "reason": reason})
     return listed, said_of(kinds, found)
 
 
@@ -194,7 +197,7 @@ def _keep(
     started: float,
 ) -> Decision:
     held = is_looked_at(event.kind, verdict.outcome)
-    return Decision.objects.create(
+    made = Decision(
         point=event.kind, key=question.key, event=event, subject=question.subject, seller=event.seller, partner_id=event.partner_id,
         amount_minor=event.amount_minor, currency=event.currency, outcome=verdict.outcome, because=verdict.because, code=verdict.code,
         operator_text=verdict.operator_text, seller_text=verdict.seller_text, score=verdict.score,
@@ -203,6 +206,8 @@ def _keep(
         features=values.known, missing=values.missing, conditions=listed, results=verdict.results, model=dict(verdict.model), durations=values.durations,
         duration_us=int((time.perf_counter() - started) * 1_000_000), actor=str(actor), decided_at=at,
     )  # fmt: skip
+    insert(made)
+    return made
 
 
 def _keep_hits(decision: Decision, asked: PointSet, at: datetime) -> None:

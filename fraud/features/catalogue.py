@@ -167,7 +167,8 @@ def catalogue_version() -> str:
     return hashlib.sha256(said.encode()).hexdigest()[:12]
 
 
-def of_source(names: frozenset[str], source: str) -> list[Feature]:
+@functools.lru_cache(maxsize=2_000)
+def of_source(names: frozenset[str], source: str) -> tuple[Feature, ...]:
     """Return the features among `names` that come from one source, in a steady order."""
     known = features()
-    return [known[name] for name in sorted(names) if name in known and known[name].source == source]
+    return tuple(known[name] for name in sorted(names) if name in known and known[name].source == source)

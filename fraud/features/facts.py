@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from django.db import Error, connection, transaction
+from django.db import Error, transaction
 
+from backoffice.kit.statements import one_row
 from fraud.features.catalogue import features, of_source
 from fraud.features.exposing import exposure
 from fraud.features.models import FraudEvent, Point
@@ -116,11 +117,15 @@ def of_seen(event: Seen) -> dict[str, Any]:
 
 _HISTORY_SQL = """
 SELECT s.country, s.entity_type, s.status, t.code, floor(extract(epoch FROM %(at)s - s.created_at) / 86400)::int AS age,
-       {paid} AS paid, {returned} AS returned, {sales} AS sales, {refunds} AS refunds, {chargebacks} AS chargebacks,
+       {paid} AS paid, {returned} AS returned, {earned},
        floor(extract(epoch FROM %(at)s - a.created_at) / 3600)::int AS payee_age, {changes} AS changes, a.version = 1 AS first, a.name_check, a.country AS payee_country
-  FROM payouts_seller s JOIN payouts_tier t ON t.id = s.tier_id LEFT JOIN payouts_payeeaccount a ON a.id = %(payee)s
+  FROM payouts_seller s JOIN payouts_tier t ON t.id = s.tier_id LEFT JOIN payouts_payeeaccount a ON a.id = %(payee)s::bigint{counted}
  WHERE s.id = %(seller)s"""
-_EARNED = """(SELECT count(*) FROM payouts_earning e WHERE e.seller_id = s.id AND e.occurred_at <= %(at)s AND e.occurred_at > %(since)s AND e.kind = '{kind}')"""
+# sales, refunds and chargebacks in one look at the earnings
+_EARNED = """
+       CROSS JOIN LATERAL (SELECT count(*) FILTER (WHERE e.kind = 'sale') AS sales, count(*) FILTER (WHERE e.kind = 'refund') AS refunds,
+                                  count(*) FILTER (WHERE e.kind = 'chargeback') AS chargebacks
+                             FROM payouts_earning e WHERE e.seller_id = s.id AND e.occurred_at <= %(at)s AND e.occurred_at > %(since)s) earned"""
 _PAID = """(SELECT count(*) FROM payouts_payout p WHERE p.seller_id = s.id AND p.status {states})"""
 _CHANGES = """(SELECT count(*) FROM payouts_payeeaccount c WHERE c.seller_id = s.id AND c.currency = a.currency AND c.created_at > %(month)s AND c.created_at <= %(at)s)"""
 
@@ -129,17 +134,16 @@ def _history(asked: Asked, names: frozenset[str], at: datetime) -> dict[str, Any
     if asked.seller_id is None:
         return {}
 
-    def when(wanted: str | tuple[str, ...], sql: str) -> str:
-        needed = (wanted,) if isinstance(wanted, str) else wanted
-        return sql if names & set(needed) else "NULL::bigint"
+    def when(wanted: str, sql: str) -> str:
+        return sql if wanted in names else "NULL::bigint"
 
     rates = ("seller.refund_rate_90d", "seller.chargeback_rate_90d")
+    counted = not names.isdisjoint({"seller.sales_90d", *rates})
     sql = _HISTORY_SQL.format(
         paid=when("seller.payouts_paid", _PAID.format(states="= 'paid'")),
         returned=when("seller.payouts_returned", _PAID.format(states="IN ('returned', 'rejected')")),
-        sales=when(("seller.sales_90d", *rates), _EARNED.format(kind="sale")),
-        refunds=when(rates[0], _EARNED.format(kind="refund")),
-        chargebacks=when(rates[1], _EARNED.format(kind="chargeback")),
+        earned="earned.sales, earned.refunds, earned.chargebacks" if counted else "NULL::bigint, NULL::bigint, NULL::bigint",
+        counted=_EARNED if counted else "",
         changes=when("payee.changes_30d", _CHANGES),
     )
     facts = {
@@ -149,7 +153,7 @@ def _history(asked: Asked, names: frozenset[str], at: datetime) -> dict[str, Any
         "since": at - timedelta(days=90),
         "month": at - timedelta(days=30),
     }
-    row = _row(sql, facts)
+    row = one_row(sql, facts)
     if row is None:
         return {}
     country, entity, status, tier, age, paid, returned, sales, refunds, chargebacks, payee_age, changes, first, check, where = row
@@ -201,12 +205,5 @@ def _links(asked: Asked, names: frozenset[str], at: datetime) -> dict[str, Any]:
         "at": at,
         "month": at - timedelta(days=30),
     }
-    row = _row(sql, facts)
+    row = one_row(sql, facts)
     return dict(zip(wanted, row, strict=True)) if row else {}
-
-
-def _row(sql: str, facts: dict[str, Any]) -> tuple[Any, ...] | None:
-    with connection.cursor() as cursor:
-        cursor.execute(sql, facts)
-        found = cursor.fetchone()
-    return tuple(found) if found else None

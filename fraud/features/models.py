@@ -46,11 +46,16 @@ class FraudEvent(models.Model):
                 fields=["seller", "at"],
                 name="event_of_seller",
                 condition=Q(kind="sale") & ~Q(seller=""),
-                include=["known_at", "amount_minor", "currency"],
+                include=["id", "amount_minor", "currency"],  # windows are summed without touching the rows
             ),
             models.Index(fields=["payee", "at"], name="event_of_payee", condition=Q(kind="sale") & ~Q(payee="")),
             models.Index(fields=["device", "at"], name="event_of_device", condition=Q(kind="sale") & ~Q(device="")),
-            models.Index(fields=["country", "at"], name="event_of_country", condition=Q(kind="sale") & ~Q(country="")),
+            models.Index(
+                fields=["country", "at"],
+                name="event_of_country",
+                condition=Q(kind="sale") & ~Q(country=""),
+                include=["id", "amount_minor", "currency"],
+            ),
             models.Index(fields=["kind", "at"], name="event_of_kind"),
             models.Index(fields=["seller", "order_ref"], name="event_of_order", condition=Q(kind="sale") & ~Q(order_ref="")),
         ]

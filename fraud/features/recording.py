@@ -10,6 +10,7 @@ from django.db.models import Q
 from backoffice.kit.actors import Actor
 from backoffice.kit.errors import InputError, NotFound
 from backoffice.kit.outbox import tell
+from backoffice.kit.statements import insert
 from backoffice.kit.transactions import composable
 from fraud.features.catalogue import SUBJECTS
 from fraud.features.models import FraudEvent, FraudLabel, LabelSource
@@ -50,14 +51,21 @@ class Happening:
 @composable
 def record_event(*, happening: Happening, at: datetime) -> FraudEvent:
     """Write an event into the store, or return the one with its reference; `at` is when we learnt of it. Refuses: EventInvalid, EventIsAnother."""
+    return write_event(happening, at)
+
+
+def write_event(happening: Happening, at: datetime) -> FraudEvent:
+    """Do what `record_event` does, for a caller whose transaction is open: one statement for what is new."""
     _check(happening)
-    facts = {name: getattr(happening, name) for name in Happening.__slots__ if name != "ref"}
-    event, made = FraudEvent.objects.get_or_create(ref=happening.ref, defaults=facts | {"known_at": at})
-    if not made:
-        told = ("kind", "amount_minor", "currency")
-        differing = [name for name in told if getattr(event, name) != getattr(happening, name)]
-        if differing:
-            raise EventIsAnother(what=" and ".join(differing))
+    facts = {name: getattr(happening, name) for name in Happening.__slots__}
+    made = insert(FraudEvent(**facts, known_at=at), once="ref")
+    if made is not None:
+        return made
+    event = FraudEvent.objects.get(ref=happening.ref)
+    told = ("kind", "amount_minor", "currency")
+    differing = [name for name in told if getattr(event, name) != getattr(happening, name)]
+    if differing:
+        raise EventIsAnother(what=" and ".join(differing))
     return event
 
 

@@ -47,11 +47,12 @@ class Condition:
 
 @dataclass(frozen=True)
 class Compiled:
-    """A checked expression: its program, its conditions for the trace, and the features it names."""
+    """A checked expression: its program, its conditions for the trace and what joins them (&&, || or nothing), and the features it names."""
 
     expression: str
     program: Any
     conditions: tuple[Condition, ...]
+    joined: str
     names: frozenset[str]
 
 
@@ -66,7 +67,7 @@ def compile_expression(expression: str) -> Compiled:
     _check_size(expression)
     try:
         names = names_in(expression)
-        parts = split_conditions(expression)
+        joined, parts = split_conditions(expression)
     except GrammarError as problem:
         raise ExpressionInvalid(place=problem.place + 1, problem=problem.sentence, remedy=problem.remedy) from None
     _check_names(names)
@@ -80,7 +81,7 @@ def compile_expression(expression: str) -> Compiled:
     conditions = (
         tuple(Condition(part, _program(part)) for part in parts) if len(parts) > 1 else (Condition(expression.strip(), program),)
     )
-    return Compiled(expression, program, conditions, frozenset(name for name, _ in names))
+    return Compiled(expression, program, conditions, joined, frozenset(name for name, _ in names))
 
 
 def _problem(place: int, problem: str, remedy: str) -> ExpressionInvalid:
@@ -189,9 +190,25 @@ def _why(said: str) -> str:
     return f"{missing.group(1)} is missing" if missing else said.rpartition(": ")[2][:120]
 
 
-def evaluate(compiled: Compiled, facts: Any) -> tuple[str, str, list[tuple[str, str]]]:
-    """Return (answer, why unknown, trace): the trace has each condition with its own answer."""
-    said, why = ask(compiled.program, facts)
-    if len(compiled.conditions) == 1:
-        return said, why, [(compiled.conditions[0].text, said)]
-    return said, why, [(one.text, ask(one.program, facts)[0]) for one in compiled.conditions]
+def evaluate(
+    compiled: Compiled, facts: Any, answers: dict[str, tuple[str, str]] | None = None
+) -> tuple[str, str, list[tuple[str, str]]]:
+    """Return (answer, why unknown, trace): the trace has each condition with its own answer.
+
+    `answers` remembers what was asked of the same facts: rules share conditions. The whole follows from its conditions as the runtime would
+    have it, where one false decides an && and one true an ||, whatever the others are; only for the words of an unknown it is asked itself.
+    """
+    answers = {} if answers is None else answers
+    trace = []
+    for one in compiled.conditions:
+        answer = answers.get(one.text)
+        if answer is None:
+            answer = answers[one.text] = ask(one.program, facts)
+        trace.append((one.text, answer[0]))
+    if len(trace) == 1:
+        return *answers[trace[0][0]], trace
+    said = {answer for _, answer in trace}
+    decisive, other = (HIT, CLEAN) if compiled.joined == "||" else (CLEAN, HIT)
+    if decisive in said:
+        return decisive, "", trace
+    return (*ask(compiled.program, facts), trace) if UNKNOWN in said else (other, "", trace)

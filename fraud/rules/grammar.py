@@ -76,24 +76,24 @@ def names_in(text: str) -> list[tuple[str, int]]:
     return found
 
 
-def split_conditions(text: str) -> list[str]:
-    """Return the operands of the outermost ||, or else of the outermost &&; the whole text where there is neither."""
+def split_conditions(text: str) -> tuple[str, list[str]]:
+    """Return || and its outermost operands, or else && and its; '' and the whole text where there is neither."""
     all_tokens = tokens(text)
     if not _balanced(all_tokens):
-        return [text.strip()]
+        return "", [text.strip()]
     while len(all_tokens) > 1 and all_tokens[0].text == "(" and _closes(all_tokens) == len(all_tokens) - 1:
         all_tokens = all_tokens[1:-1]
     if not all_tokens:
-        return [text.strip()]
+        return "", [text.strip()]
     if any(one.text == "?" for one in _outermost(all_tokens)):
-        return [text.strip()]
+        return "", [text.strip()]
     start, end = all_tokens[0].start, all_tokens[-1].end
     for operator in ("||", "&&"):
         cuts = [one for one in _outermost(all_tokens) if one.kind == "mark" and one.text == operator]
         if cuts:
             edges = [start, *(cut.end for cut in cuts)], [*(cut.start for cut in cuts), end]
-            return [text[a:b].strip() for a, b in zip(*edges, strict=True)]
-    return [text[start:end].strip()]
+            return operator, [text[a:b].strip() for a, b in zip(*edges, strict=True)]
+    return "", [text[start:end].strip()]
 
 
 def _balanced(found: list[Token]) -> bool:

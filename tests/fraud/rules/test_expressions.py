@@ -51,7 +51,7 @@ def test_each_outermost_condition_has_its_own_answer():
     said, _, trace = evaluate(compiled, activation({"amount_minor": 9, "currency": "USD"}))
     assert said == "clean"
     assert [answer for _, answer in trace] == ["hit", "clean", "unknown"]
-    assert split_conditions("a && b || c") == ["a && b", "c"] and split_conditions("a ? b : c") == ["a ? b : c"]
+    assert split_conditions("a && b || c") == ("||", ["a && b", "c"]) and split_conditions("a ? b : c") == ("", ["a ? b : c"])
 
 
 _INTS, _FLOATS = ("amount_minor", "buyer.count_1h"), ("buyer.fraud_rate_7d",)
@@ -99,6 +99,9 @@ def test_no_expression_crashes_no_error_is_a_hit_and_columns_say_what_the_runtim
     for place, row in enumerate(rows):
         said, why = ask(compiled.program, activation(row))
         assert (said == "hit", said == "unknown") == (bool(hit[place]), bool(unknown[place])), (row, why)
+        # put together from its conditions, the answer is the runtime's own to the whole
+        answers: dict[str, tuple[str, str]] = {}
+        assert evaluate(compiled, activation(row), answers)[:2] == (said, why) == evaluate(compiled, activation(row), answers)[:2]
 
 
 @settings(max_examples=150, deadline=None)
