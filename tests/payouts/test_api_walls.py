@@ -351,6 +351,7 @@ def test_lists_and_their_filters_never_show_other_partners_rows(route, belonging
         "card_setups": [f"customer={ids['customer_id']}"],
     }
     filters |= {"refunds": [f"payment={ids['payment_id']}", f"customer={ids['customer_id']}"]}
+    filters |= {"trade_ins": [f"consumer={ids['consumer_id']}", "status=agreed"]}
     for query in ["", *[f"?{one}" for one in filters[route]]]:
         assert stranger.get(route + query).json() == {"data": [], "next_cursor": None, "has_more": False}
     first = owner.get(f"{route}?limit=1").json()
