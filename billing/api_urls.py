@@ -24,6 +24,7 @@ urlpatterns: list[URLPattern] = [
     path("subscriptions/<public_id:subscription_id>/pause", subscriptions.SubscriptionPause.as_view()),
     path("subscriptions/<public_id:subscription_id>/resume", subscriptions.SubscriptionResume.as_view()),
     path("subscriptions/<public_id:subscription_id>/cancel", subscriptions.SubscriptionCancel.as_view()),
+    path("subscriptions/<public_id:subscription_id>/coupon", subscriptions.SubscriptionCoupon.as_view()),
     path("subscriptions/<public_id:subscription_id>/uncancel", subscriptions.SubscriptionUncancel.as_view()),
     path("invoices", invoices.Invoices.as_view()),
     path("invoices/<public_id:invoice_id>", invoices.OneInvoice.as_view()),

@@ -94,6 +94,7 @@ MATRIX = {
     "subscriptions/<public_id:subscription_id>/resume": {"post": (OWN, {})},
     "subscriptions/<public_id:subscription_id>/cancel": {"post": (OWN, {"reason": "mine now"})},
     "subscriptions/<public_id:subscription_id>/uncancel": {"post": (OWN, {})},
+    "subscriptions/<public_id:subscription_id>/coupon": {"post": (OWN, {"coupon": "B"})},
     "customers/<public_id:customer_id>/advance": {"get": (OWN, None), "post": (OWN, {"to": "2030-01-01T00:00:00Z"})},
     "customers": {
         "get": (LIST, None),

@@ -214,8 +214,10 @@ def test_a_consumer_earns_nothing_becomes_no_shop_and_is_not_billed():
 
 
 def test_a_consumer_without_bank_data_is_skipped_and_named():
-    consumer = make_consumer(payee=False)
+    consumer, nobody = make_consumer(payee=False), make_consumer()
     make_accepted(consumer)
+    assert nobody.pk not in {skip.seller_id for skip in plan_run(on=ON, at=AT).skipped}
+    assert eligibility(nobody.pk, ON, AT)[0].code == "nothing_available"
     assert [(skip.external_id, skip.code) for skip in plan_run(on=ON, at=AT).skipped if skip.seller_id == consumer.pk] == [
         (consumer.external_id, "no_payee_account")
     ]
