@@ -56,7 +56,15 @@ def _agree(seller: Seller, asked: dict[str, Any]) -> dict[str, Any]:
 
 plug(
     Seller,
-    Panel("trade_ins", "Trade-ins", _bought, permission="payouts.view_tradein", when=lambda seller: seller.is_consumer, order=35),
+    Panel(
+        "trade_ins",
+        "Trade-ins",
+        _bought,
+        permission="payouts.view_tradein",
+        lazy=False,
+        when=lambda seller: seller.is_consumer,
+        order=9,
+    ),
     Button(
         name="agree_trade_in",
         label="Agree on a trade-in",

@@ -102,6 +102,16 @@ def test_kills_between_claim_call_and_record_charge_and_refund_each_exactly_once
             request_refund(payment_id=one.pk, amount_minor=500, reason="Chaos.", actor=ROBOT, at=clock.now(), key=one.public_id)
         refunds = run_workers(url, KILLS - KILLS * 3 // 4)
 
+    print(
+        json.dumps(
+            {
+                "killed": charges["killed"] + refunds["killed"],
+                "payments": PAYMENTS,
+                "refunds": PAYMENTS // 2,
+                "faults": double.faults_made,
+            }
+        )
+    )
     assert double.charged() == {one.public_id: 1 for one in paid}
     assert double.refunded() == {one.public_id: 1 for one in Refund.objects.all()}
     assert set(Refund.objects.values_list("status", flat=True)) == {"succeeded"}
