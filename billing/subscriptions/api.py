@@ -351,7 +351,7 @@ class SubscriptionCoupon(ApiView):
     """A discount for a subscription that runs already."""
 
     @verb(
-        operation="give_subscription_coupon",
+        operation="create_subscription_coupon",
         scope="subscriptions:write",
         takes=CouponIn,
         answers=SubscriptionOut,

@@ -215,7 +215,7 @@ class TradeInInspection(ApiView):
     """What the look at the device says."""
 
     @verb(
-        operation="inspect_trade_in",
+        operation="create_trade_in_inspection",
         scope="trade_ins:write",
         takes=InspectionIn,
         answers=TradeInOut,
