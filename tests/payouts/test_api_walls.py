@@ -80,6 +80,8 @@ MATRIX = {
     "disputes": {"get": (LIST, None)},
     "disputes/<public_id:dispute_id>": {"get": (OWN, None)},
     "disputes/<public_id:dispute_id>/evidence": {"get": (OWN, None), "post": (OWN, {"shipping_carrier": "DHL"})},
+    "disputes/<public_id:dispute_id>/evidence/files": {"post": (OWN, {"field": "receipt", "content": "JVBERi0xLjc="})},
+    "disputes/<public_id:dispute_id>/evidence/files/remove": {"post": (OWN, {"field": "receipt"})},
     "disputes/<public_id:dispute_id>/submit": {"post": (OWN, {"content_hash": "0" * 64})},
     "disputes/<public_id:dispute_id>/accept": {"post": (OWN, {"reason": "mine now"})},
     "decisions": {"get": (LIST, None), "post": (OWN, ASKED)},
