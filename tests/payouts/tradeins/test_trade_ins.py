@@ -8,6 +8,7 @@ import pytest
 
 from backoffice.kit.approvals import ApproverIsMaker
 from backoffice.kit.invariants import check_books
+from backoffice.kit.outbox import relay, tell
 from billing.customers.operations import ConsumerIsNotBilled, customer_of_seller
 from payouts.earnings.lines import EarningLine
 from payouts.earnings.operations import record_earnings
@@ -211,6 +212,15 @@ def test_a_consumer_earns_nothing_becomes_no_shop_and_is_not_billed():
         update_seller(seller_id=make_seller().pk, changes={"entity_type": "consumer"}, actor=ACTOR, at=AT)
     with pytest.raises(ConsumerIsNotBilled):
         customer_of_seller(seller_id=consumer.pk, actor=ACTOR, at=AT)
+
+
+def test_serial_numbers_are_forgotten_with_the_consumer_and_prices_are_not():
+    row = make_trade_in(serial="356938035643809")
+    tell("seller.data_erased", subject=row.consumer.public_id, payload={}, at=AT)
+    while relay(at=AT):
+        pass
+    row.refresh_from_db()
+    assert (row.serial, row.serial_index, row.agreed_minor) == ("", "", 20_000)
 
 
 def test_a_consumer_without_bank_data_is_skipped_and_named():
