@@ -36,7 +36,7 @@ class SellerFacts(NamedTuple):
     status: str
     delay: timedelta
     accrue_code: str
-    is_consumer: bool
+    is_consumer: bool = False
 
 
 @dataclass(slots=True)
