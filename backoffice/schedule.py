@@ -54,6 +54,12 @@ def _mature(at: datetime) -> Any:
     return mature_earnings(actor=SCHEDULER, at=at)
 
 
+def _follow_trade_ins(at: datetime) -> Any:
+    from payouts.tradeins.operations import follow_trade_ins
+
+    return follow_trade_ins(actor=SCHEDULER, at=at)
+
+
 def _release(at: datetime) -> Any:
     from payouts.holds.operations import release_due_holds
 
@@ -311,6 +317,13 @@ TIMETABLE: dict[str, Job] = {
         Job("dispatch.sweep", 30, "files", "Build and hand over files left behind; ask rails what settled or came back.", _sweep),
         Job("outbox.relay", 5, "default", "Deliver events to their subscribers.", _relay),
         Job("holds.mature", 300, "default", "Make earnings available whose time has come.", _mature),
+        Job(
+            "trade_ins.follow",
+            120,
+            "default",
+            "Free trade-ins whose time has come; note which were paid and which came back.",
+            _follow_trade_ins,
+        ),
         Job("holds.release", 300, "default", "Release holds and reserves whose time has come.", _release),
         Job(
             "compliance.deadlines",

@@ -178,6 +178,15 @@ VIES_URL = env("VIES_URL", default="")
 VIES_TIMEOUT_SECONDS = env.float("VIES_TIMEOUT_SECONDS", default=10.0)
 BANK_PROFILE = env("BANK_PROFILE", default="generic-sepa")
 LEASE_SECONDS = env.float("LEASE_SECONDS", default=60.0)
+# Trade-ins, in minor units by currency: the most one device costs, and up to how much one person accepts for a consumer within 30 days. A currency
+# that is not named buys nothing, or always takes two people.
+_IN_MINOR = {"value": int}
+TRADE_IN_MOST_MINOR = env.dict(
+    "TRADE_IN_MOST_MINOR", cast=_IN_MINOR, default={"EUR": 200_000, "USD": 200_000, "GBP": 200_000, "JPY": 300_000}
+)
+TRADE_IN_ALONE_MINOR = env.dict(
+    "TRADE_IN_ALONE_MINOR", cast=_IN_MINOR, default={"EUR": 50_000, "USD": 50_000, "GBP": 50_000, "JPY": 80_000}
+)
 RAIL_BY_CURRENCY = env.dict("RAIL_BY_CURRENCY", default={"EUR": "sepa"})
 DEFAULT_RAIL = env("DEFAULT_RAIL", default="sandbox")
 # The sandbox rail's provider: empty is a file in the data folder, a URL is a process of its own. The lag is how long an accepted payment may

@@ -21,6 +21,7 @@ for screens in (
     "reconciliation.admin_runs",
     "refunds.admin",
     "subscriptions.admin",
+    "subscriptions.admin_clock",
     "subscriptions.admin_renewals",
     "webhooks.admin",
 ):

@@ -5,6 +5,7 @@ from django.urls import URLPattern, path
 from backoffice.kit.api import routes  # noqa: F401 - registers <public_id:…>
 from billing.customers import api as customers
 from billing.disputes import api as disputes
+from billing.disputes import api_files as dispute_files
 from billing.invoices import api as invoices
 from billing.payments import api as payments
 from billing.plans import api as plans
@@ -24,6 +25,7 @@ urlpatterns: list[URLPattern] = [
     path("subscriptions/<public_id:subscription_id>/pause", subscriptions.SubscriptionPause.as_view()),
     path("subscriptions/<public_id:subscription_id>/resume", subscriptions.SubscriptionResume.as_view()),
     path("subscriptions/<public_id:subscription_id>/cancel", subscriptions.SubscriptionCancel.as_view()),
+    path("subscriptions/<public_id:subscription_id>/coupon", subscriptions.SubscriptionCoupon.as_view()),
     path("subscriptions/<public_id:subscription_id>/uncancel", subscriptions.SubscriptionUncancel.as_view()),
     path("invoices", invoices.Invoices.as_view()),
     path("invoices/<public_id:invoice_id>", invoices.OneInvoice.as_view()),
@@ -43,6 +45,8 @@ urlpatterns: list[URLPattern] = [
     path("disputes", disputes.Disputes.as_view()),
     path("disputes/<public_id:dispute_id>", disputes.OneDispute.as_view()),
     path("disputes/<public_id:dispute_id>/evidence", disputes.DisputeEvidence.as_view()),
+    path("disputes/<public_id:dispute_id>/evidence/files", dispute_files.DisputeEvidenceFiles.as_view()),
+    path("disputes/<public_id:dispute_id>/evidence/files/remove", dispute_files.DisputeEvidenceFileRemove.as_view()),
     path("disputes/<public_id:dispute_id>/submit", disputes.DisputeSubmit.as_view()),
     path("disputes/<public_id:dispute_id>/accept", disputes.DisputeAccept.as_view()),
 ]

@@ -33,6 +33,8 @@ for screens in (
     "dispatch.admin_files",
     "dispatch.admin_bank",
     "statements.admin",
+    "tradeins.admin",
+    "tradeins.admin_consumer",
     "reporting.admin",
     "reporting.admin_seller",
 ):

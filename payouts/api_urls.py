@@ -10,6 +10,7 @@ from payouts.earnings import api as earnings
 from payouts.runs import api as runs
 from payouts.sellers import api as sellers
 from payouts.statements import api as statements
+from payouts.tradeins import api as tradeins
 
 urlpatterns = [
     path("sellers", sellers.Sellers.as_view()),
@@ -31,4 +32,8 @@ urlpatterns = [
     path("payouts/<public_id:payout_id>/statement", statements.PayoutStatement.as_view()),
     path("payouts/<public_id:payout_id>/cancel", runs.PayoutCancel.as_view()),
     path("payout_eligibility", runs.PayoutEligibility.as_view()),
+    path("trade_ins", tradeins.TradeIns.as_view()),
+    path("trade_ins/<public_id:trade_in_id>", tradeins.OneTradeIn.as_view()),
+    path("trade_ins/<public_id:trade_in_id>/inspection", tradeins.TradeInInspection.as_view()),
+    path("trade_ins/<public_id:trade_in_id>/cancel", tradeins.TradeInCancel.as_view()),
 ]

@@ -7,4 +7,5 @@ import payouts.holds.invariants
 import payouts.ledger.invariants
 import payouts.reporting.invariants
 import payouts.runs.invariants
-import payouts.sellers.invariants  # noqa: F401 - importing it registers its truths
+import payouts.sellers.invariants
+import payouts.tradeins.invariants  # noqa: F401 - importing it registers its truths

@@ -27,3 +27,4 @@ from payouts.ledger.models import (  # noqa: F401 - Django looks for models here
 from payouts.reporting.models import TaxFile, TaxReport, TaxReportFile, TaxReportLine  # noqa: F401 - Django looks for models here
 from payouts.runs.models import Payout, PayoutRun, RunSkip  # noqa: F401 - Django looks for models here
 from payouts.sellers.models import MinimumPayout, PayeeAccount, Seller, Tier  # noqa: F401 - Django looks for models here
+from payouts.tradeins.models import TradeIn  # noqa: F401 - Django looks for models here

@@ -10,6 +10,7 @@ def plug_in() -> None:
     _plug_runs()
     _plug_dispatch()
     _plug_reporting()
+    _plug_trade_ins()
 
 
 def _plug_holds() -> None:
@@ -64,3 +65,10 @@ def _plug_reporting() -> None:
 
     for name in ("requirement.satisfied", "payee_account.changed"):
         subscribe(f"reporting.{name}", name, asking.data_given)
+
+
+def _plug_trade_ins() -> None:
+    from backoffice.kit.outbox import subscribe
+    from payouts.tradeins.forgetting import forget_serials
+
+    subscribe("trade_ins.forget", "seller.data_erased", forget_serials)

@@ -19,6 +19,7 @@ from backoffice.demo import bank, fraud
 from backoffice.demo.billing import DemoBilling, billed, demo_billing
 from backoffice.demo.sales import Shop, bad_lines
 from backoffice.demo.sellers import DemoSeller, make_sellers
+from backoffice.demo.tradeins import DemoTradeIns, bought
 from backoffice.kit.actors import Actor, staff, system
 from backoffice.kit.errors import Refusal
 from backoffice.kit.invariants import check_books
@@ -103,7 +104,8 @@ def seed_demo(
         market = make_sellers(sellers, demo.chooser)
         _load_screening_list(demo)
         _import_sellers(demo, market)
-        _live(demo, market, demo_billing(people=people, days=days, end=demo.end))
+        trade_ins = DemoTradeIns(people=people, end=demo.end, days=days)
+        _live(demo, market, demo_billing(people=people, days=days, end=demo.end), trade_ins)
         _interesting_things(demo, market, people, at)
         while relay(at=at):
             pass
@@ -137,8 +139,8 @@ def _import_sellers(demo: Demo, market: list[DemoSeller]) -> None:
     demo.say(f"{len(market)} sellers in {len({s.country for s in market})} countries, verified by the lead")
 
 
-def _live(demo: Demo, market: list[DemoSeller], billing: DemoBilling) -> None:
-    """Import each day's sales, mature, bill, pay out weekly, and read the bank's answers the day they come."""
+def _live(demo: Demo, market: list[DemoSeller], billing: DemoBilling, trade_ins: DemoTradeIns) -> None:
+    """Import each day's sales, mature, bill, buy devices, pay out weekly, and read the bank's answers the day they come."""
     shop = Shop(market, demo.chooser)
     run_days = {demo.end - timedelta(days=back) for back in RUN_DAYS_BEFORE_END if back < demo.days}
     gathered = ""
@@ -153,6 +155,7 @@ def _live(demo: Demo, market: list[DemoSeller], billing: DemoBilling) -> None:
         if day.weekday() == 0 or day in run_days:
             demo.command("mature_earnings", at=_morning(day))
         billing.day(day)
+        trade_ins.day(day)
         if day in run_days:
             _fund_bank(demo, day, first=day == min(run_days))
             _pay(demo, day)
@@ -307,6 +310,7 @@ def _told(demo: Demo) -> dict[str, Any]:
             "waiting_for_approval": count["needs_approval"],
         },
         "invoices": billed(),
+        "trade_ins": bought(),
         "holds": Hold.objects.filter(state="active").count(),
         "unmatched_bank_entries": BankFileEntry.objects.filter(state="unplaced").count(),
         "unknown_outcomes": PaymentOrder.objects.filter(status="unknown").count(),

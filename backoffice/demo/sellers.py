@@ -64,7 +64,7 @@ def make_sellers(count: int, chooser: random.Random) -> list[DemoSeller]:
 def _one(
     number: int, names: list[str], country: str, currency: str, forms: list[str], banks: list[str], chooser: random.Random
 ) -> DemoSeller:
-    iban = _iban(country, chooser.choice(banks), chooser) if banks else ""
+    iban = iban_of(country, chooser.choice(banks), chooser) if banks else ""
     return DemoSeller(
         external_id=f"shop-{number + 1:04d}",
         legal_name=f"{names[number % len(names)]} {chooser.choice(forms)}",
@@ -79,7 +79,7 @@ def _one(
     )
 
 
-def _iban(country: str, bank: str, chooser: random.Random) -> str:
+def iban_of(country: str, bank: str, chooser: random.Random) -> str:
     """Draw account numbers until one satisfies the country's own check digits as well."""
     length = {"FR": 11, "DE": 10, "ES": 10, "IT": 12}[country]
     branch = {"FR": "00001", "ES": "0418", "IT": "09606"}.get(country, "")

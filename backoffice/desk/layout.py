@@ -21,6 +21,7 @@ NAVIGATION: list[tuple[str, list[tuple[str, str, str, str]]]] = [
             ("Plan a run", "event_note", "admin:payouts_payoutrun_plan", "payouts.view_payoutrun"),
             ("Payout runs", "playlist_add_check", "admin:payouts_payoutrun_changelist", "payouts.view_payoutrun"),
             ("Payouts", "payments", "admin:payouts_payout_changelist", "payouts.view_payout"),
+            ("Trade-ins", "phone_iphone", "admin:payouts_tradein_changelist", "payouts.view_tradein"),
             ("Payment orders", "outbox", "admin:payouts_paymentorder_changelist", "payouts.view_paymentorder"),
             ("Files to the bank", "upload_file", "admin:payouts_railfile_changelist", "payouts.view_railfile"),
             ("Files from the bank", "account_balance", "admin:payouts_bankfile_changelist", "payouts.view_bankfile"),

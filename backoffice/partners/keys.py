@@ -20,6 +20,8 @@ SCOPES = {
     "earnings:write": "send earnings",
     "payouts:read": "read payouts, their lines, statements and eligibility",
     "payouts:write": "ask for payouts and cancel them",
+    "trade_ins:read": "read trade-ins",
+    "trade_ins:write": "agree on trade-ins, record their inspection and cancel them",
     "payments:read": "read payments and card set-ups",
     "payments:write": "charge customers, cancel payments and invite to put a card on file",
     "refunds:read": "read refunds",

@@ -40,6 +40,9 @@ ACTS: dict[str, tuple[str, str, str]] = {
     "open_tax_files": ("payouts", "taxreportfile", "Can take the files of tax reports, with names and tax numbers"),
     "exclude_from_tax_report": ("payouts", "taxfile", "Can say that a seller is governmental or listed"),
     "export_rows": ("payouts", "payout", "Can export lists"),
+    "work_trade_ins": ("payouts", "tradein", "Can agree on trade-ins, and receive, accept, refuse and cancel them"),
+    "approve_trade_ins": ("payouts", "tradein", "Can approve trade-ins above the limit of one person"),
+    "withdraw_trade_ins": ("payouts", "tradein", "Can take back trade-ins that were accepted or paid"),
     "judge_hits": ("fraud", "hit", "Can judge screening hits"),
     "approve_clearances": ("fraud", "clearance", "Can approve the clearance of strong screening hits"),
     "load_lists": ("fraud", "screeninglist", "Can load screening lists"),
@@ -323,6 +326,12 @@ for _role in ("finance", "lead", "support", "auditor"):
     ROLES[_role] |= _WEBHOOKS
 ROLES["finance"] |= _acts("replay_deliveries")
 ROLES["lead"] |= _acts("replay_deliveries", "manage_endpoints")
+
+# Trade-ins: finance works on them, a lead approves and takes back, everybody who sees payouts sees them.
+for _role in ("finance", "lead", "compliance", "risk", "support", "auditor"):
+    ROLES[_role] |= _views("payouts", ["tradein"])
+ROLES["finance"] |= _acts("work_trade_ins")
+ROLES["lead"] |= _acts("work_trade_ins", "approve_trade_ins", "withdraw_trade_ins")
 
 
 def after_migrate(**facts: Any) -> None:

@@ -34,6 +34,11 @@ class CustomerInvalid(InputError):
     sentence = "{detail}"
 
 
+class ConsumerIsNotBilled(Refusal):
+    code = "consumer_is_not_billed"
+    sentence = "{external_id} is a consumer who trades devices in; only shops are billed and subscribe."
+
+
 class GatewayCustomerTaken(Refusal):
     code = "gateway_customer_taken"
     sentence = "Another customer is {gateway_customer} at {gateway} already."
@@ -244,6 +249,8 @@ def _seller_of(seller_id: int | None, partner_id: int | None) -> Seller | None:
     seller = Seller.objects.filter(pk=seller_id).first()
     if seller is None or (partner_id is not None and seller.partner_id != partner_id):
         raise NotFound(what="seller", ref=seller_id)
+    if seller.is_consumer:
+        raise ConsumerIsNotBilled(external_id=seller.external_id)
     return seller
 
 

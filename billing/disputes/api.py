@@ -205,7 +205,7 @@ class DisputeEvidence(ApiView):
         refusals=REFUSALS,
     )
     def post(self, request: Any, dispute_id: str, given: Mapping[str, Any], call: Call) -> dict[str, Any]:
-        """Write texts of the pack. Files are added by the marketplace's staff."""
+        """Write texts of the pack. Papers go to `evidence/files`."""
         row = one_dispute(request.user, dispute_id)
         operations.write_evidence(dispute_id=row.pk, texts=given, actor=call.actor, at=call.at)
         return pack_shown(request.user, row)

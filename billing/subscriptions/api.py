@@ -26,6 +26,7 @@ from billing.subscriptions.api_schema import (
     CancelIn,
     ChangeIn,
     ChangeOut,
+    CouponIn,
     NothingIn,
     PauseIn,
     PreviewOut,
@@ -343,6 +344,26 @@ class SubscriptionUncancel(ApiView):
         """Take back a cancellation or a pause that has not happened yet."""
         row_id = row_id_of(request.user, subscription_id)
         operations.uncancel_subscription(subscription_id=row_id, actor=call.actor, at=call.at)
+        return shown(request.user, subscription_id)
+
+
+class SubscriptionCoupon(ApiView):
+    """A discount for a subscription that runs already."""
+
+    @verb(
+        operation="create_subscription_coupon",
+        scope="subscriptions:write",
+        takes=CouponIn,
+        answers=SubscriptionOut,
+        example_in={"coupon": "SPRING"},
+        example=EXAMPLE,
+        status=200,
+        refusals=["coupon_used_before:409:This customer had the coupon SPRING before."],
+    )
+    def post(self, request: Any, subscription_id: str, given: Mapping[str, Any], call: Call) -> dict[str, Any]:
+        """Give a running subscription a coupon; it counts from the next invoice on."""
+        row_id = row_id_of(request.user, subscription_id)
+        operations.give_coupon(subscription_id=row_id, coupon=given["coupon"], actor=call.actor, at=call.at)
         return shown(request.user, subscription_id)
 
 

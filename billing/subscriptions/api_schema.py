@@ -50,6 +50,12 @@ class SubscriptionIn(StrictSerializer):
     coupon = Text(required=False, max_length=40)
 
 
+class CouponIn(StrictSerializer):
+    """The code of a coupon; it counts from the next invoice on."""
+
+    coupon = Text(max_length=40)
+
+
 class ChangeIn(StrictSerializer):
     """What is to change; `when` left out, more counts now and less from the next period on."""
 

@@ -21,8 +21,17 @@ from billing.plans.states import Offer
 from billing.subscriptions.invoicing import issue
 from billing.subscriptions.lines import make_bill, next_boundary, period_lines
 from billing.subscriptions.models import Redemption, Subscription, TrialEnd
-from billing.subscriptions.moving import SubscriptionInvalid, announce, keep, move, redemptions_of, waiting_lines
-from billing.subscriptions.states import SUBSCRIPTION, SubscriptionStatus
+from billing.subscriptions.moving import (
+    SubscriptionInvalid,
+    SubscriptionNotReady,
+    announce,
+    keep,
+    locked,
+    move,
+    redemptions_of,
+    waiting_lines,
+)
+from billing.subscriptions.states import ENDED, SUBSCRIPTION, SubscriptionStatus
 
 SEATS_MAX = 1_000_000
 TRIAL_DAYS_MAX = 366
@@ -117,12 +126,27 @@ def _first_status(trial_days: int) -> str:
     return SubscriptionStatus.TRIALING if trial_days else SubscriptionStatus.INCOMPLETE
 
 
-def _redeem(row: Subscription, code: str, at: datetime) -> None:
+def _redeem(row: Subscription, code: str, at: datetime) -> Redemption:
     found = redeem_coupon(code=code, price=row.price, at=at)
     if Redemption.objects.filter(coupon=found, customer=row.customer).exists():
         raise CouponUsedBefore(coupon=found.code)
     left = {Duration.ONCE: 1, Duration.REPEATING: found.invoices}.get(Duration(found.duration))
-    Redemption.objects.create(subscription=row, customer=row.customer, coupon=found, invoices_left=left, redeemed_at=at)
+    return Redemption.objects.create(subscription=row, customer=row.customer, coupon=found, invoices_left=left, redeemed_at=at)
+
+
+@composable
+def give_coupon(*, subscription_id: int, coupon: str, actor: Actor, at: datetime) -> Redemption:
+    """Give a running subscription a coupon: it counts from the next invoice on, never on one that was issued.
+
+    Tells `subscription.changed`. Refuses: NotFound, SubscriptionNotReady, CouponNotRedeemable, CouponUsedBefore.
+    """
+    row, at = locked(subscription_id, at)
+    if row.status in ENDED:
+        raise SubscriptionNotReady(state=row.get_status_display())
+    made = _redeem(row, coupon, at)
+    announce(row, "changed", at, coupon=made.coupon.code)
+    audit.record(actor, "subscription.coupon", row.public_id, at, facts={"coupon": made.coupon.code})
+    return made
 
 
 def begin_scheduled(row: Subscription, actor: Actor, at: datetime) -> None:

@@ -3,7 +3,7 @@
 from billing.subscriptions.boundaries import run_boundaries
 from billing.subscriptions.changing import change_subscription, preview_change
 from billing.subscriptions.clock import advance, request_advance, run_advances
-from billing.subscriptions.creating import create_subscription
+from billing.subscriptions.creating import create_subscription, give_coupon
 from billing.subscriptions.dry_run import plan_all
 from billing.subscriptions.parked import dismiss_item, release_item, resume_batch, stop_batch
 from billing.subscriptions.renewing import renew_subscriptions
@@ -21,6 +21,7 @@ __all__ = [
     "change_subscription",
     "create_subscription",
     "dismiss_item",
+    "give_coupon",
     "pause_collection",
     "pause_subscription",
     "plan_all",

@@ -56,6 +56,8 @@ def _capabilities(seller: Seller, look: Look) -> Table:
                 why_off(one.code),
             )
             for one in capabilities_of(seller)
+            # a consumer sells and earns nothing here, whatever no requirement keeps it from
+            if not (seller.is_consumer and one.capability in (Capability.SELL, Capability.ACCRUE))
         ],
         note="Follows from the requirements; nobody sets it by hand.",
     )
@@ -285,7 +287,14 @@ SELLER_PANELS = (
         "requirements", "Requirements and documents", _requirements, permission="payouts.view_requirement", lazy=False, order=5
     ),
     Panel("persons", "Persons", _persons, permission="payouts.view_person", order=20),
-    Panel("ownership", "Ownership", _ownership, permission="payouts.view_stake", order=21),
+    Panel(
+        "ownership",
+        "Ownership",
+        _ownership,
+        permission="payouts.view_stake",
+        when=lambda seller: not seller.is_consumer,
+        order=21,
+    ),
     Panel("hits", "Screening hits", _hits, permission="payouts.view_person", order=22),
     Panel("risk", "Risk", _risk, permission="payouts.view_riskrating", order=24),
     Panel("links", "Linked sellers", _links, permission="payouts.view_person", order=23),

@@ -130,4 +130,14 @@ def _earnings_of(seller: Seller, look: Look) -> Table:
     )
 
 
-plug(Seller, Panel("earnings", "Earnings", _earnings_of, permission="payouts.view_earning", order=50))
+plug(
+    Seller,
+    Panel(
+        "earnings",
+        "Earnings",
+        _earnings_of,
+        permission="payouts.view_earning",
+        when=lambda seller: not seller.is_consumer,
+        order=50,
+    ),
+)

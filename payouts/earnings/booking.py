@@ -36,6 +36,7 @@ class SellerFacts(NamedTuple):
     status: str
     delay: timedelta
     accrue_code: str
+    is_consumer: bool = False
 
 
 @dataclass(slots=True)
@@ -121,6 +122,10 @@ def _sift(
             results[index] = rejected(line.line, "ambiguous_seller", sentence)
         elif seller is None:
             results[index] = rejected(line.line, "unknown_seller", f"There is no seller {line.seller!r}.")
+        elif seller.is_consumer:
+            # so that no report on sellers (DAC7, 1099-K) ever finds one with figures
+            sentence = f"{line.seller!r} is a consumer, who sells to us and not on the marketplace. Record a trade-in instead."
+            results[index] = rejected(line.line, "seller_is_consumer", sentence)
         elif seller.status == SellerStatus.CLOSED and line.net_minor > 0:
             results[index] = rejected(line.line, "seller_closed", f"The seller {line.seller!r} is closed.")
         elif (seller.accrue_code or seller.status == SellerStatus.BLOCKED) and _is_new_earning(line):
@@ -156,7 +161,8 @@ def _lock_sellers(external_ids: set[str], partner_id: int | None) -> dict[str, S
     """
     with connection.cursor() as cursor:
         cursor.execute(
-            """SELECT s.external_id, s.id, s.status, t.delay_days, coalesce(c.accrue_code, 'not_assessed'), s.partner_id IS NULL
+            """SELECT s.external_id, s.id, s.status, t.delay_days, coalesce(c.accrue_code, 'not_assessed'), s.entity_type = 'consumer',
+                      s.partner_id IS NULL
                  FROM payouts_seller s JOIN payouts_tier t ON t.id = s.tier_id
                  LEFT JOIN payouts_sellercapabilities c ON c.seller_id = s.id
                 WHERE s.external_id = ANY(%s::text[]) AND (%s::bigint IS NULL OR s.partner_id = %s)
@@ -165,8 +171,8 @@ def _lock_sellers(external_ids: set[str], partner_id: int | None) -> dict[str, S
         )
         found: dict[str, SellerFacts | None] = {}
         of_house: set[str] = set()
-        for external_id, seller_id, status, delay, accrue_code, house in cursor.fetchall():
-            facts = SellerFacts(seller_id, status, timedelta(days=delay), accrue_code)
+        for external_id, seller_id, status, delay, accrue_code, is_consumer, house in cursor.fetchall():
+            facts = SellerFacts(seller_id, status, timedelta(days=delay), accrue_code, is_consumer)
             if house:
                 found[external_id] = facts
                 of_house.add(external_id)

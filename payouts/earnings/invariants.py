@@ -26,14 +26,17 @@ def postings_have_earning() -> Rows:
     )
 
 
-@truth(6, "pending_by_sale", "What stands pending by sale is what the ledger holds pending by seller.")
+@truth(6, "pending_by_sale", "What stands pending by sale and by trade-in is what the ledger holds pending by seller.")
 def pending_by_sale() -> Rows:
     return rows_of(
         """SELECT coalesce(a.holder_id, s.seller_id) AS seller_id, coalesce(a.currency, s.currency) AS currency,
                   coalesce(-b.amount_minor, 0) AS ledger, coalesce(s.pending, 0)::bigint AS by_sale
              FROM (payouts_account a JOIN payouts_balance b ON b.account_id = a.id AND a.code = 'seller.pending')
-             FULL JOIN (SELECT seller_id, currency, sum(pending_minor) AS pending FROM payouts_earning
-                         WHERE pending_minor <> 0 GROUP BY 1, 2) s ON s.seller_id = a.holder_id AND s.currency = a.currency
+             FULL JOIN (SELECT seller_id, currency, sum(pending_minor) AS pending
+                          FROM (SELECT seller_id, currency, pending_minor FROM payouts_earning WHERE pending_minor <> 0
+                                 UNION ALL
+                                SELECT consumer_id, currency, pending_minor FROM payouts_tradein WHERE pending_minor <> 0) AS waiting
+                         GROUP BY 1, 2) s ON s.seller_id = a.holder_id AND s.currency = a.currency
             WHERE coalesce(-b.amount_minor, 0) <> coalesce(s.pending, 0)"""
     )
 

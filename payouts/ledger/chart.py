@@ -37,6 +37,7 @@ _KINDS = [
     Kind("expense.dispute", DEBIT, False, None, "Expense: disputes"),
     Kind("expense.write_off", DEBIT, False, None, "Expense: write-offs"),
     Kind("expense.fx", DEBIT, False, None, "Expense: exchange"),
+    Kind("purchase.trade_in", DEBIT, False, None, "Purchases: devices traded in"),
     Kind("tax.payable", CREDIT, False, None, "Tax payable"),
     Kind("receivable.invoice", DEBIT, True, 0, "Receivable: invoices"),
     Kind("receivable.dispute", DEBIT, True, 0, "Receivable: disputes"),

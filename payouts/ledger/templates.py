@@ -52,6 +52,10 @@ _ALL = [
     _t("payout_settled", "bank.in_transit", "bank.cash"),
     _t("payout_bounced", "bank.cash", "bank.in_transit", "psp.clearing", "seller.available", "receivable.seller_debt"),
     _t("payout_canceled", "seller.in_payout", "seller.available", "receivable.seller_debt"),
+    # devices bought from consumers: the goods are ours, the price is owed; taken back, what was paid already is owed to us
+    _t("trade_in", "purchase.trade_in", "seller.pending", "seller.available", "receivable.seller_debt"),
+    _t("trade_in_matured", "seller.pending", "seller.available", "receivable.seller_debt"),
+    _t("trade_in_withdrawn", "purchase.trade_in", "seller.pending", "seller.available", "receivable.seller_debt"),
     _t("psp_payout_sent", "psp.in_transit", "expense.psp_fee", "psp.clearing"),
     _t("psp_payout_arrived", "bank.cash", "psp.in_transit"),
     _t("bank_fee", "expense.psp_fee", "bank.cash"),
@@ -157,6 +161,22 @@ def earned(
     if tax_minor:
         legs.append(Leg("tax.payable", 0, "platform", currency, -tax_minor))
     return legs
+
+
+def trade_in(
+    *, seller_id: int, currency: str, amount_minor: int, pending_minor: int = 0, available_minor: int = 0, debt_minor: int = 0
+) -> list[Leg]:
+    """Return the legs of a device bought from a consumer, or (all amounts negative) of one given back; `debt_minor` is what repays, or is owed to, us."""
+    if not amount_minor or amount_minor != pending_minor + available_minor + debt_minor:
+        raise ValueError("The parts of a trade-in do not add up to its price.")
+    return non_zero(
+        [
+            platform("purchase.trade_in", currency, amount_minor),
+            seller("pending", seller_id, currency, -pending_minor),
+            seller("available", seller_id, currency, -available_minor),
+            Leg("receivable.seller_debt", seller_id, "", currency, -debt_minor),
+        ]
+    )
 
 
 def card_captured(*, customer_id: int, currency: str, applied_minor: int, surplus_minor: int, provider: str = "psp") -> list[Leg]:

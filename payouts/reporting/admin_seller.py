@@ -73,7 +73,7 @@ def _exclusion_button(seller_of: Any) -> Button:
         label="Leave out of tax reports",
         verb=operations.set_tax_exclusion,
         permission=EXCLUDE,
-        when=lambda row: seller_of(row).country in all_rules()["dac7"].countries,
+        when=lambda row: not seller_of(row).is_consumer and seller_of(row).country in all_rules()["dac7"].countries,
         arguments=lambda row, asked: {"seller_id": seller_of(row).pk, **asked},
         fields=lambda row: {
             "exclusion": fields.choice("The seller is", [(v, n) for v, n in Exclusion.choices if v], required=False),
@@ -166,6 +166,13 @@ def _of_seller(seller: Seller, look: Look) -> Table:
 
 plug(
     Seller,
-    Panel("tax", "Tax reports", _of_seller, permission="payouts.view_taxreportline", order=90),
+    Panel(
+        "tax",
+        "Tax reports",
+        _of_seller,
+        permission="payouts.view_taxreportline",
+        when=lambda seller: not seller.is_consumer,
+        order=90,
+    ),
     _exclusion_button(lambda row: row),
 )

@@ -139,7 +139,7 @@ def statement(
         raise RunDayTooFar(on=on, days=DAYS_AHEAD_MAX)
     currency = currency or None
     only_currency = "AND coalesce(a.currency, s.currency) = %(currency)s" if currency else ""
-    only_sellers = "AND s.id = ANY(%(sellers)s)" if seller_ids is not None else ""
+    only_sellers = "AND s.id = ANY(%(sellers)s)" if seller_ids is not None else _WHO_MAY_BE_OWED
     earnings_of = "AND g.seller_id = ANY(%(sellers)s)" if seller_ids is not None else ""
     params = {
         "on": on,
@@ -159,6 +159,8 @@ def statement(
     return _STATEMENT.format(only_currency=only_currency, only_sellers=only_sellers, earnings_of=earnings_of), params
 
 
+# A shop that is owed nothing is skipped by name; consumers come once, and every one there ever was would stand in every run.
+_WHO_MAY_BE_OWED = "AND (s.entity_type <> 'consumer' OR coalesce(b.amount_minor, 0) <> 0)"
 _STATEMENT = """
 WITH rails AS (SELECT * FROM unnest(%(rail_currencies)s::text[], %(rails)s::text[]) AS r(currency, rail)),
 pauses AS MATERIALIZED (
@@ -166,9 +168,12 @@ pauses AS MATERIALIZED (
       FROM payouts_hold WHERE kind = 'pause' AND state = 'active' GROUP BY 1, 2),
 maturing AS MATERIALIZED (
     SELECT g.seller_id, g.currency, (min(g.available_at) AT TIME ZONE 'UTC')::date + 1 AS first_on
-      FROM payouts_earning g WHERE g.pending_minor > 0 {earnings_of} GROUP BY 1, 2),
+      FROM (SELECT seller_id, currency, available_at FROM payouts_earning g WHERE g.pending_minor > 0 {earnings_of}
+             UNION ALL
+            SELECT consumer_id, currency, available_at FROM payouts_tradein WHERE pending_minor > 0) g
+     GROUP BY 1, 2),
 facts AS (
-    SELECT s.id AS seller_id, c.pay_out_code AS requirements_code, c.pay_out_ends_at AS requirements_end_at, c.pay_out_ends_code AS requirements_end_code, s.public_id AS seller, s.external_id, s.legal_name, s.status, s.country, s.schedule,
+    SELECT s.id AS seller_id, c.pay_out_code AS requirements_code, c.pay_out_ends_at AS requirements_end_at, c.pay_out_ends_code AS requirements_end_code, s.public_id AS seller, s.external_id, s.legal_name, s.entity_type, s.status, s.country, s.schedule,
            s.schedule_day::int AS day, (s.created_at AT TIME ZONE 'UTC')::date AS created_on,
            coalesce(a.currency, s.currency) AS currency, a.id AS account_id, coalesce(-b.amount_minor, 0) AS available,
            latest.status AS latest_status, coalesce(latest.built_entry_id, 0) AS lines_after,
@@ -201,7 +206,8 @@ joined AS (
                 ELSE (CASE WHEN p.kind = 'iban' THEN p.country ELSE 'US' END) || ' •••• ' || p.last4 END AS payee,
            CASE WHEN coalesce(r.rail, %(default_rail)s) = ANY(%(iban_rails)s::text[]) AND p.kind <> 'iban'
                 THEN %(default_rail)s ELSE coalesce(r.rail, %(default_rail)s) END AS rail,
-           greatest(1, m_any.amount_minor, m_own.amount_minor) AS minimum,
+           -- a consumer sells one device and may never come back: whatever it is, it is paid
+           CASE f.entity_type WHEN 'consumer' THEN 1 ELSE greatest(1, m_any.amount_minor, m_own.amount_minor) END AS minimum,
            pause_all.seller_id IS NOT NULL OR pause_own.seller_id IS NOT NULL AS is_paused,
            CASE WHEN pause_all.seller_id IS NULL THEN pause_own.ends_on WHEN pause_own.seller_id IS NULL THEN pause_all.ends_on
                 WHEN pause_all.ends_on IS NOT NULL AND pause_own.ends_on IS NOT NULL

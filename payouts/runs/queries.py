@@ -32,6 +32,9 @@ _TEXTS = {
     "reversal": "Correction of an earlier line",
     "invoice_collected_from_balance": "Invoice paid from your balance",
     "credit_note_issued": "Given back by a credit note",
+    "trade_in": "Trade-in",
+    "trade_in_matured": "Trade-in",
+    "trade_in_withdrawn": "Trade-in taken back",
     "brought_forward": "Brought forward from the previous payout",
     "carried_forward": "Carried forward to the next payout",
 }
@@ -94,13 +97,16 @@ WITH movements AS (
     SELECT %(built)s::bigint, 'carried_forward', '', 0, '', %(built_at)s, %(carried)s::bigint WHERE %(carried)s <> 0),
 numbered AS (SELECT row_number() OVER (ORDER BY entry_id) AS line_no, * FROM movements)
 SELECT n.line_no, n.entry_id, n.template, n.recorded_at, n.amount_minor, n.reason, g.kind AS earning_kind,
-       coalesce(g.order_ref, '') AS order_ref, coalesce(g.external_id, '') AS external_id, g.occurred_at, g.gross_minor, g.fee_minor,
-       g.net_minor, coalesce(g.public_id, h.public_id, q.public_id, '') AS source, coalesce(h.seller_text, '') AS seller_text,
+       coalesce(g.order_ref, t.order_ref, '') AS order_ref, coalesce(g.external_id, t.external_id, '') AS external_id,
+       coalesce(g.occurred_at, t.accepted_at) AS occurred_at, g.gross_minor, g.fee_minor,
+       g.net_minor, coalesce(g.public_id, h.public_id, q.public_id, t.public_id, '') AS source,
+       coalesce(h.seller_text, t.device, '') AS seller_text,
        coalesce(q.reference, '') AS reference
   FROM numbered n
   LEFT JOIN payouts_earning g ON n.source_kind = 'earning' AND g.id = n.source_id
   LEFT JOIN payouts_hold h ON n.source_kind = 'hold' AND h.id = n.source_id
   LEFT JOIN payouts_payout q ON n.source_kind = 'payout' AND q.id = n.source_id
+  LEFT JOIN payouts_tradein t ON n.source_kind = 'trade_in' AND t.id = n.source_id
  WHERE n.line_no > %(after_line)s
  ORDER BY n.line_no
 """

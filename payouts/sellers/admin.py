@@ -49,7 +49,10 @@ def _balances(seller: Seller, look: Look) -> Table:
     limits = [display.money(-floors.get(currency, (0, 0))[0], currency) for currency in found]
     decided = [display.money(-floors.get(currency, (0, 0))[1], currency) for currency in found]
     less = [("As the debt shrinks, by", *decided)] if decided != limits else []
-    least = [display.money(minimum_payout_minor(currency, seller.country), currency) for currency in found]
+    least = [
+        display.EMPTY if seller.is_consumer else display.money(minimum_payout_minor(currency, seller.country), currency)
+        for currency in found
+    ]
     return Table(
         [Column("Bucket"), *(Column(currency, money=True) for currency in found)],
         [*rows, ("May fall below zero by", *limits), *less, ("Minimum payout", *least)] if found else [],

@@ -16,7 +16,7 @@ from backoffice.kit.api.views import ApiView, Call, listing, question, verb
 from backoffice.kit.errors import NotFound
 from payouts.ledger.queries import seller_buckets
 from payouts.sellers import operations
-from payouts.sellers.models import EntityType, PayeeAccount, PayeeKind, Schedule, Seller, Tier
+from payouts.sellers.models import CONSUMER_TIER, EntityType, PayeeAccount, PayeeKind, Schedule, Seller, Tier
 from payouts.sellers.states import PayeeStatus, SellerStatus
 
 SELLER_COLUMNS = (
@@ -55,14 +55,14 @@ class SellerOut(ObjectOut):
 
 
 class SellerIn(StrictSerializer):
-    """A new seller. The marketplace reviews it before it is paid."""
+    """A new seller, or a consumer who trades a device in. The marketplace reviews it before it is paid."""
 
     external_id = Text(max_length=120)
     legal_name = Text(max_length=200)
     entity_type = serializers.ChoiceField(EntityType.choices)
     country = Text(min_length=2, max_length=2)
     currency = Currency()
-    schedule = serializers.ChoiceField(Schedule.choices, default=Schedule.WEEKLY)
+    schedule = serializers.ChoiceField(Schedule.choices, required=False, help_text="Left out: weekly; every day for a consumer.")
     email = Text(max_length=254, required=False, allow_blank=True)
     town = Text(max_length=80, required=False, allow_blank=True)
 
@@ -228,7 +228,13 @@ def represent_seller(row: tuple[Any, ...], livemode: bool) -> dict[str, Any]:
     ) = row
     # orders of staff go before what the requirements say; nobody assessed is nobody allowed
     why_not = (
-        status if status in (SellerStatus.BLOCKED, SellerStatus.CLOSED) else "not_assessed" if sell_code is None else sell_code
+        "consumer"
+        if entity_type == EntityType.CONSUMER
+        else status
+        if status in (SellerStatus.BLOCKED, SellerStatus.CLOSED)
+        else "not_assessed"
+        if sell_code is None
+        else sell_code
     )
     return {
         "id": public_id,
@@ -279,9 +285,12 @@ def _one_seller(caller: Any, public_id: str) -> dict[str, Any]:
     return represent_seller(row, caller.livemode)
 
 
-def _most_cautious_tier() -> str:
-    """A partner does not choose how much a seller is trusted: whoever is new waits longest."""
-    return Tier.objects.order_by("-delay_days", "debt_limit").values_list("code", flat=True)[0]
+def _terms_of(given: Mapping[str, Any]) -> dict[str, str]:
+    """A partner does not choose how much a seller is trusted: whoever is new waits longest. A consumer is paid as soon as its device is accepted."""
+    if given["entity_type"] == EntityType.CONSUMER:
+        return {"tier": CONSUMER_TIER, "schedule": str(given.get("schedule", Schedule.DAILY))}
+    tiers = Tier.objects.exclude(code=CONSUMER_TIER).order_by("-delay_days", "debt_limit")
+    return {"tier": tiers.values_list("code", flat=True)[0], "schedule": str(given.get("schedule", Schedule.WEEKLY))}
 
 
 class Sellers(ApiView):
@@ -304,7 +313,7 @@ class Sellers(ApiView):
     def post(self, request: Any, given: Mapping[str, Any], call: Call) -> dict[str, Any]:
         """Create a seller, in the state `created`."""
         seller = operations.create_seller(
-            **given, tier=_most_cautious_tier(), partner_id=request.user.partner_id, actor=call.actor, key=call.key, at=call.at
+            **(dict(given) | _terms_of(given)), partner_id=request.user.partner_id, actor=call.actor, key=call.key, at=call.at
         )
         return _one_seller(request.user, seller.public_id)
 

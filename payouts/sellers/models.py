@@ -20,6 +20,12 @@ class EntityType(models.TextChoices):
     COMPANY = "company", "company"
     SOLE_TRADER = "sole_trader", "sole trader"
     INDIVIDUAL = "individual", "private person"
+    # sells nothing on the marketplace: somebody we buy a device from, a party of this engine all the same
+    CONSUMER = "consumer", "consumer (trade-in)"
+
+
+# The tier consumers are opened in: no waiting time unless staff set one, a cool-off like everybody's, no debt limit.
+CONSUMER_TIER = "consumer"
 
 
 class Tier(models.Model):
@@ -50,7 +56,7 @@ class MinimumPayout(models.Model):
 
 
 class Seller(models.Model):
-    """A legal entity that sells on the marketplace."""
+    """A legal entity that sells on the marketplace, or a consumer we buy from (`is_consumer`): whoever this engine owes money to."""
 
     public_id = PublicIdField(prefix="sel")
     external_id = models.CharField(
@@ -87,6 +93,11 @@ class Seller(models.Model):
 
     def __str__(self) -> str:
         return f"{self.legal_name} ({self.external_id})"
+
+    @property
+    def is_consumer(self) -> bool:
+        """Whether this is no shop but somebody who sells a device to us."""
+        return self.entity_type == EntityType.CONSUMER
 
 
 class PayeeKind(models.TextChoices):

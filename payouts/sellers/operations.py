@@ -19,7 +19,7 @@ from backoffice.staff import audit
 from payouts.ledger.operations import set_floors
 from payouts.ledger.queries import seller_buckets
 from payouts.sellers import gates, profile, validation
-from payouts.sellers.models import NameCheck, PayeeAccount, Seller, Tier
+from payouts.sellers.models import EntityType, NameCheck, PayeeAccount, Seller, Tier
 from payouts.sellers.queries import debt_limit_minor, lock_seller, payee_in_use
 from payouts.sellers.states import PAYEE, SELLER, PayeeStatus, SellerStatus
 
@@ -67,6 +67,11 @@ class UnknownPayeeStatus(InputError):
 class StatusChangeRefused(Refusal):
     code = "status_change_refused"
     sentence = "The status was not changed: {why}"
+
+
+class FormIsFixed(Refusal):
+    code = "form_is_fixed"
+    sentence = "A consumer does not become a shop, nor a shop a consumer: tax reports tell the two apart. Open another one for the other trade."
 
 
 class UnknownNameCheck(InputError):
@@ -125,7 +130,7 @@ def update_seller(*, seller_id: int, changes: Mapping[str, Any], actor: Actor, a
     """Change what `profile.CHANGEABLE` lists; the currency stays, since balances and payouts were made in it.
 
     Under a lower debt limit a debt that is larger already grows no further, and may only shrink to it. Tells `seller.updated` with the names of what changed. Refuses:
-    NotFound, SellerIsClosed, and what `profile.check_changes` refuses.
+    NotFound, SellerIsClosed, FormIsFixed, and what `profile.check_changes` refuses.
     """
     seller = lock_seller(seller_id)
     if seller.status == SellerStatus.CLOSED:
@@ -135,6 +140,8 @@ def update_seller(*, seller_id: int, changes: Mapping[str, Any], actor: Actor, a
     changed = [name for name, value in checked.items() if getattr(seller, name) != value]
     if not changed:
         return seller
+    if "entity_type" in changed and EntityType.CONSUMER in (seller.entity_type, checked["entity_type"]):
+        raise FormIsFixed()
 
     before = {name: profile.fact(seller, name) for name in changed if name in profile.AUDITED}
     for name in changed:

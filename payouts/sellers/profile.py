@@ -20,7 +20,7 @@ AUDITED = {"entity_type", "country", "tier", "schedule", "schedule_day", "debt_l
 
 class UnknownEntityType(InputError):
     code = "unknown_entity_type"
-    sentence = "The entity type is one of company, sole_trader, individual."
+    sentence = "The entity type is one of company, sole_trader, individual, consumer."
 
 
 class UnknownTier(InputError):

@@ -56,6 +56,7 @@ from tests.factories.receiver import happen, make_endpoint
 from tests.factories.reporting import file_everything
 from tests.factories.subscriptions import claims_in_place, make_price, subscribe
 from tests.factories.subscriptions import make_customer as subscriber
+from tests.factories.tradeins import make_accepted, make_trade_in
 
 pytestmark = pytest.mark.django_db
 
@@ -190,6 +191,33 @@ def a_checkpoint_covers_an_entry_it_never_saw(_: Books) -> None:
 
 
 FRENCH = "account_id = (SELECT id FROM payouts_account WHERE code = 'seller.available' AND holder_id = {} AND currency = 'EUR')"
+
+
+@corrupts("trade_ins_posted_once", "history_agrees_with_status")
+def a_device_counts_as_bought_without_its_price(_: Books) -> None:
+    spoil(
+        f"UPDATE payouts_tradein SET status = 'accepted', accepted_at = agreed_at WHERE id = {make_trade_in().pk}",
+        tables="payouts_tradein",
+    )
+
+
+@corrupts("trade_ins_posted_once")
+def a_device_costs_less_than_was_booked(_: Books) -> None:
+    spoil(f"UPDATE payouts_tradein SET amount_minor = amount_minor - 1 WHERE id = {make_accepted().pk}", tables="payouts_tradein")
+
+
+@corrupts("trade_in_postings_have_trade_in")
+def a_price_is_booked_without_its_device(_: Books) -> None:
+    row = make_accepted()
+    spoil(
+        f"UPDATE payouts_posting SET source_kind = '' WHERE template = 'trade_in' AND source_id = {row.pk}",
+        tables="payouts_posting",
+    )
+
+
+@corrupts("pending_by_sale")
+def a_device_waits_for_money_nobody_holds(_: Books) -> None:
+    spoil(f"UPDATE payouts_tradein SET pending_minor = amount_minor WHERE id = {make_accepted().pk}", tables="payouts_tradein")
 
 
 @corrupts("floors_as_decided", "floors_follow_limits")

@@ -1,6 +1,7 @@
 """Workers that call the gateway, killed at the boundaries of a call and started again; run by test_gateway_chaos.
 
-`python -m tests.chaos.gateway_workers KILLS`: one process that sets Django up once, forks worker after worker, and prints how often and where they died.
+`python -m tests.chaos.gateway_workers KILLS PATIENCE`: one process that sets Django up once, forks worker after worker, and prints how often they died
+and whether the work was done within PATIENCE seconds: on a busy machine it may not be, which says nothing about the books.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import sys
 import time
 from collections import Counter
 
-SHARE, WORKERS, PATIENCE = 0.1, 2, 240.0
+SHARE, WORKERS = 0.1, 2
 
 
 def main() -> None:
@@ -30,7 +31,7 @@ def main() -> None:
     points = [name for name in failpoints.BOUNDARIES if name.startswith("gateway_")]
     wanted, kills, clean = int(sys.argv[1]), Counter[str](), 0
     workers: dict[int, int] = {}
-    until = time.monotonic() + PATIENCE
+    until = time.monotonic() + float(sys.argv[2])
     while clean < WORKERS and time.monotonic() < until:
         while len(workers) + clean < WORKERS:
             armed = sum(kills.values()) < wanted
@@ -47,7 +48,7 @@ def main() -> None:
     for pid in workers:
         os.kill(pid, signal.SIGTERM)
         os.waitpid(pid, 0)
-    print(json.dumps({"killed": kills["killed"], "points": len(points)}))
+    print(json.dumps({"killed": kills["killed"], "points": len(points), "done": clean >= WORKERS}))
 
 
 def _work(armed: dict[str, tuple[str, float]], dying: bool) -> None:

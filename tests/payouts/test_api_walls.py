@@ -21,6 +21,7 @@ from payouts.compliance.operations import declare_ownership, reopen_requirement
 from payouts.earnings.models import Earning
 from payouts.runs.models import Payout
 from payouts.sellers.models import PayeeAccount, Seller
+from payouts.tradeins.models import TradeIn
 from tests.factories import billing
 from tests.factories.books import undone
 from tests.factories.compliance import name_person, prove
@@ -30,6 +31,7 @@ from tests.factories.receiver import make_endpoint
 from tests.factories.runs import give_money
 from tests.factories.sellers import make_iban, make_payee, make_seller, make_tier
 from tests.factories.subscriptions import make_price
+from tests.factories.tradeins import make_consumer, make_trade_in
 
 pytestmark = pytest.mark.django_db
 PREFIX = "api/v1/"
@@ -44,6 +46,7 @@ ASKED_PAYMENT = {
     "seller": "{seller_id}",
 }
 ASKED_REFUND = {"payment": "{payment_id}", "amount": {"amount_minor": 1, "currency": "EUR"}, "reason": "mine now"}
+OFFERED = {"external_id": "b", "consumer": "{consumer_id}", "device": "b", "amount": {"amount_minor": 1, "currency": "EUR"}}
 SUBSCRIBED = {"customer": "{customer_id}", "price": "{price_id}"}
 
 # route → method → (what B may expect, body). Ids in the path are A's; {seller} and the like in bodies and queries too.
@@ -70,9 +73,15 @@ MATRIX = {
     "payouts/<public_id:payout_id>/statement": {"get": (OWN, None)},
     "payouts/<public_id:payout_id>/cancel": {"post": (OWN, {"reason": "mine now"})},
     "payout_eligibility": {"get": (OWN, None)},
+    "trade_ins": {"get": (LIST, None), "post": (OWN, OFFERED)},
+    "trade_ins/<public_id:trade_in_id>": {"get": (OWN, None)},
+    "trade_ins/<public_id:trade_in_id>/inspection": {"post": (OWN, {"outcome": "accepted"})},
+    "trade_ins/<public_id:trade_in_id>/cancel": {"post": (OWN, {"reason": "mine now"})},
     "disputes": {"get": (LIST, None)},
     "disputes/<public_id:dispute_id>": {"get": (OWN, None)},
     "disputes/<public_id:dispute_id>/evidence": {"get": (OWN, None), "post": (OWN, {"shipping_carrier": "DHL"})},
+    "disputes/<public_id:dispute_id>/evidence/files": {"post": (OWN, {"field": "receipt", "content": "JVBERi0xLjc="})},
+    "disputes/<public_id:dispute_id>/evidence/files/remove": {"post": (OWN, {"field": "receipt"})},
     "disputes/<public_id:dispute_id>/submit": {"post": (OWN, {"content_hash": "0" * 64})},
     "disputes/<public_id:dispute_id>/accept": {"post": (OWN, {"reason": "mine now"})},
     "decisions": {"get": (LIST, None), "post": (OWN, ASKED)},
@@ -87,6 +96,7 @@ MATRIX = {
     "subscriptions/<public_id:subscription_id>/resume": {"post": (OWN, {})},
     "subscriptions/<public_id:subscription_id>/cancel": {"post": (OWN, {"reason": "mine now"})},
     "subscriptions/<public_id:subscription_id>/uncancel": {"post": (OWN, {})},
+    "subscriptions/<public_id:subscription_id>/coupon": {"post": (OWN, {"coupon": "B"})},
     "customers/<public_id:customer_id>/advance": {"get": (OWN, None), "post": (OWN, {"to": "2030-01-01T00:00:00Z"})},
     "customers": {
         "get": (LIST, None),
@@ -200,6 +210,8 @@ def own_one_of_everything():
     open_deliveries(Event.objects.get(public_id=event["id"]), [endpoint], at=clock.now())
     ids |= {"endpoint_id": endpoint.public_id, "delivery_id": endpoint.deliveries.get().public_id}
     ids["dispute_id"] = make_dispute(seller).public_id
+    bought = make_trade_in(make_consumer(partner_id=owner.partner.pk), at=clock.now())
+    ids |= {"trade_in_id": bought.public_id, "consumer_id": bought.consumer.public_id}
     issued = billing.furnish(seller, clock.now())
     ids |= ids_of_a_subscription(owner, issued.customer)
     return owner, ids | {
@@ -269,6 +281,7 @@ def snapshot():
             Refund,
             WebhookEndpoint,
             WebhookDelivery,
+            TradeIn,
         )
     ]
 
@@ -341,6 +354,7 @@ def test_lists_and_their_filters_never_show_other_partners_rows(route, belonging
         "card_setups": [f"customer={ids['customer_id']}"],
     }
     filters |= {"refunds": [f"payment={ids['payment_id']}", f"customer={ids['customer_id']}"]}
+    filters |= {"trade_ins": [f"consumer={ids['consumer_id']}", "status=agreed"]}
     for query in ["", *[f"?{one}" for one in filters[route]]]:
         assert stranger.get(route + query).json() == {"data": [], "next_cursor": None, "has_more": False}
     first = owner.get(f"{route}?limit=1").json()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import re
 import zipfile
@@ -15,6 +16,7 @@ from backoffice.kit import clock
 from billing.disputes.models import Dispute, DisputeSubmission
 from billing.webhooks.models import InboundEvent
 from billing.webhooks.operations import take_in, work
+from tests.factories.compliance import make_pdf
 from tests.factories.notices import AT, make_dispute, provider_in
 from tests.factories.partners import make_client
 from tests.factories.sellers import PASSWORD, make_seller, make_staff
@@ -55,6 +57,13 @@ def test_a_partner_reads_writes_sends_and_cannot_send_what_it_has_not_read():
     before = owner.get(f"disputes/{dispute.public_id}/evidence").json()["content_hash"]
     pack = owner.post(f"disputes/{dispute.public_id}/evidence", {"shipping_carrier": "DHL"}).json()
     assert pack["texts"] == {"shipping_carrier": "DHL"} and pack["content_hash"] != before
+    paper = {"field": "shipping_documentation", "content": base64.b64encode(make_pdf()).decode()}
+    held = owner.post(f"disputes/{dispute.public_id}/evidence/files", paper).json()
+    assert [one["field"] for one in held["files"]] == ["shipping_documentation"] and held["content_hash"] != pack["content_hash"]
+    acts = owner.post(f"disputes/{dispute.public_id}/evidence/files", paper | {"content": base64.b64encode(b"<svg/>").decode()})
+    assert (acts.status_code, acts.json()["code"]) == (422, "file_type_not_accepted")
+    emptied = owner.post(f"disputes/{dispute.public_id}/evidence/files/remove", {"field": "shipping_documentation"}).json()
+    assert emptied["files"] == [] and emptied["content_hash"] == pack["content_hash"]
     # the deadline of the sample lies in February; the provider has moved it on
     Dispute.objects.update(due_by=None)
     old = owner.post(f"disputes/{dispute.public_id}/submit", {"content_hash": before})

@@ -15,11 +15,14 @@ from billing.collection.opening import AttemptOnItsWay
 from billing.collection.operations import retry_collection, set_dunning_policy, work
 from billing.customers.clock import ClockIsForTests
 from billing.plans.operations import CouponNotRedeemable, add_price, create_coupon
+from billing.subscriptions.creating import CouponUsedBefore
 from billing.subscriptions.models import PendingLine, Subscription
+from billing.subscriptions.moving import SubscriptionNotReady
 from billing.subscriptions.operations import (
     advance,
     cancel_subscription,
     change_subscription,
+    give_coupon,
     pause_subscription,
     preview_change,
     renew_subscriptions,
@@ -160,6 +163,22 @@ def test_coupon_holds_for_its_invoices_and_within_its_limit(till):
     with pytest.raises(CouponNotRedeemable), transaction.atomic():
         subscribe(coupon="SPRING")
     assert fresh(row).last_minor == 3_000
+
+
+def test_a_running_subscription_takes_a_coupon_once_from_its_next_invoice_on(till):
+    create_coupon(code="LOYAL", duration="once", basis_points=2_500, actor=ROBOT, at=AT)
+    row = active(till)
+    give_coupon(subscription_id=row.pk, coupon="loyal", actor=ROBOT, at=AT)
+    with pytest.raises(CouponUsedBefore), transaction.atomic():
+        give_coupon(subscription_id=row.pk, coupon="LOYAL", actor=ROBOT, at=AT)
+    for month in (4, 5):
+        renew(datetime(2026, month, 1, 9, tzinfo=UTC))
+    assert amounts(till) == [3_000, 2_250, 3_000]
+    cancel_subscription(
+        subscription_id=row.pk, actor=ROBOT, at=datetime(2026, 5, 2, tzinfo=UTC), reason="Done.", at_period_end=False
+    )
+    with pytest.raises(SubscriptionNotReady), transaction.atomic():
+        give_coupon(subscription_id=row.pk, coupon="LOYAL", actor=ROBOT, at=datetime(2026, 5, 2, tzinfo=UTC))
 
 
 def test_usage_is_billed_behind_and_every_sale_once(till):

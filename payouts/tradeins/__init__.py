@@ -1,0 +1,1 @@
+"""Devices bought from consumers: agreed, received, accepted, paid by the ordinary run."""
