@@ -76,6 +76,9 @@ def _ask(member: Member, facts: Any, verdict: Verdict) -> str:
             "us": int((time.perf_counter() - started) * 1_000_000),
         }
     )  # fmt: skip
+    if said == HIT and member.reserve_basis_points:
+        terms = [member.reserve_basis_points, member.reserve_days, member.review_days]
+        verdict.results[-1] |= {"reserve": terms, "seller_text": member.seller_text}
     return said
 
 
