@@ -82,8 +82,10 @@ def _run(one: Training, actor: Actor, at: datetime) -> None:
         rows = _counted(one, rows_of_history(since=one.from_at, until=one.to_at))
         trained = train(rows=rows, source=HISTORY, label_delay=timedelta(days=one.label_delay_days))
     except _WRONG as error:
-        logger.exception("the training %s failed", one.public_id)
-        said = str(error) if isinstance(error, Refusal) else f"The program failed ({type(error).__name__}); its log says where."
+        said = str(error)
+        if not isinstance(error, Refusal):
+            logger.exception("the training %s failed", one.public_id)
+            said = f"The program failed ({type(error).__name__}); its log says where."
         with transaction.atomic():
             Training.objects.filter(pk=one.pk).update(error=said)
             transition(TRAINING, one, TrainingState.FAILED, actor=actor, at=at, reason=said)

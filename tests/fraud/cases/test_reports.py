@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,10 +23,10 @@ from fraud.cases import operations as cases
 from fraud.cases.goaml import ReportInvalid
 from fraud.cases.models import SuspicionReport
 from fraud.cases.reporting import NarrativeInvalid, ReporterUnknown, ReportExists
-from payouts.runs.models import Payout
+from payouts.dispatch.operations import settle
 from tests.factories.cases import REPORTER, decide_on_sale, make_case, name_reporter, person
-from tests.factories.fraud import AT
-from tests.factories.runs import make_payout
+from tests.factories.dispatch import SUBMIT_AT, make_submitted_run, orders_of, rails_in
+from tests.factories.fraud import AT, ROBOT
 from tests.factories.sellers import make_seller, make_staff
 
 LATER = AT + timedelta(hours=2)
@@ -141,11 +142,15 @@ def test_whatever_people_write_becomes_a_sound_file_or_a_refusal(reason: str, na
 
 
 @pytest.mark.django_db
-def test_payouts_and_stopped_sales_of_the_case_stand_in_the_file_as_transactions_to_our_client() -> None:
+def test_payouts_and_stopped_sales_of_the_case_stand_in_the_file_as_transactions_to_our_client(
+    tmp_path: Path,
+) -> None:
     writer = person("compliance")
     name_reporter(writer, person("lead"))
-    payout = make_payout(12_345)
-    Payout.objects.filter(pk=payout.pk).update(status="paid", submitted_at=AT, paid_at=LATER)
+    with rails_in(tmp_path):
+        order = orders_of(make_submitted_run(sellers=1))[0]
+        settle(order_id=order.pk, actor=ROBOT, at=SUBMIT_AT)
+    payout = order.payout
     seller = payout.seller
     decision = decide_on_sale(seller, amount_minor=80_000, buyer="cus-771", country="DE", order_ref="o-7")
     case = make_case(
@@ -158,7 +163,7 @@ def test_payouts_and_stopped_sales_of_the_case_stand_in_the_file_as_transactions
     told = {one.findtext("transactionnumber"): one for one in tree.iter("transaction")}
     paid, sold = told[payout.public_id], told[decision.event.public_id]
     account = payout.payee_account
-    assert (paid.findtext("amount_local"), paid.findtext("t_to_my_client/to_account/iban")) == ("123.45", account.number)
+    assert (paid.findtext("amount_local"), paid.findtext("t_to_my_client/to_account/iban")) == ("100.00", account.number)
     assert (
         paid.findtext("t_from/from_entity/name") and paid.findtext("t_to_my_client/to_account/client_number") == seller.public_id
     )

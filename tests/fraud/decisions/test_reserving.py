@@ -10,7 +10,8 @@ from backoffice.kit.invariants import check_books
 from backoffice.kit.outbox import Event
 from fraud.cases.operations import approve_case_decision, close_case
 from fraud.decisions.models import Decision, DecisionReview, RiskReserve
-from fraud.decisions.operations import allow_reviewed, replay
+from fraud.decisions.operations import Question, allow_reviewed, replay
+from fraud.decisions.operations import decide as decide_on
 from fraud.decisions.reserving import (
     ReserveInvalid,
     ReserveIsOver,
@@ -27,7 +28,7 @@ from payouts.holds.operations import mature_earnings
 from payouts.holds.plans import create_reserve_plan
 from tests.factories.cases import decide, decide_on_sale, make_case, person
 from tests.factories.earnings import buckets, make_line, record
-from tests.factories.fraud import AT, CHECKER, ROBOT, make_draft, make_live
+from tests.factories.fraud import AT, CHECKER, ROBOT, happening, make_draft, make_live
 from tests.factories.sellers import make_seller
 
 pytestmark = pytest.mark.django_db
@@ -93,10 +94,6 @@ def test_the_same_hit_again_asks_for_no_second_reserve_and_an_allowed_sale_for_n
     keep_reserves(actor=ROBOT, at=AT)
     end_reserve(reserve_id=RiskReserve.objects.get(seller=other).pk, reason="x", actor=CHECKER, at=AT)
     allow_reviewed(review_id=DecisionReview.objects.get(decision=decision).pk, reason="fine", actor=CHECKER, at=AT)
-    from fraud.decisions.operations import Question
-    from fraud.decisions.operations import decide as decide_on
-    from tests.factories.fraud import happening
-
     again = happening(ref="sale-9", seller=other.public_id)
     made = decide_on(question=Question(again, "sale-9", "another", seller=other), actor=ROBOT, at=AT)
     assert made.because == "override" and RiskReserve.objects.filter(seller=other).count() == 1
@@ -137,9 +134,7 @@ def test_a_case_reserves_a_share_by_two_people_above_the_limit_and_its_end_waits
     small = decide(make_case(analyst), "reserve", analyst, seller_text="A little.", terms=terms)
     assert small.state == "done", "nothing is pending, so that one person is enough"
     with pytest.raises(ReserveStands):
-        decide(case, "reserve", analyst, seller_text="Once more.", currency="USD", terms=terms) and decide(
-            case, "reserve", analyst, seller_text="Once more.", currency="USD", terms=terms
-        )
+        decide(case, "reserve", analyst, seller_text="Once more.", terms=terms | {"basis_points": 100})
     day = AT + 14 * DAY
     assert keep_reserves(actor=ROBOT, at=day)["kept"] >= 1 and reserve in to_look_at(day)
     close_case(case_id=case.pk, label="justified", reason="explained", actor=analyst, at=AT)
