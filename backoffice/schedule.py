@@ -202,7 +202,7 @@ def _feed_fraud(at: datetime) -> Any:
 
 
 def _decide_sales(at: datetime) -> Any:
-    from fraud.decisions.working import decide_sales
+    from fraud.decisions.awaiting import decide_sales
 
     return decide_sales(actor=SCHEDULER, at=at)
 
@@ -220,11 +220,22 @@ def _backtest(at: datetime) -> Any:
     return run_backtests(actor=SCHEDULER, at=at)
 
 
+def _train(at: datetime) -> Any:
+    from fraud.model.asked import run_trainings
+
+    return run_trainings(actor=SCHEDULER, at=at)
+
+
 def _keep_fraud_holds(at: datetime) -> Any:
     from fraud.decisions.holding import keep_holds
     from fraud.decisions.rechecking import recheck_reviews
+    from fraud.decisions.reserving import keep_reserves
 
-    return {"again": recheck_reviews(actor=SCHEDULER, at=at), "holds": keep_holds(actor=SCHEDULER, at=at)}
+    return {
+        "again": recheck_reviews(actor=SCHEDULER, at=at),
+        "holds": keep_holds(actor=SCHEDULER, at=at),
+        "reserves": keep_reserves(actor=SCHEDULER, at=at),
+    }
 
 
 def _replay(at: datetime) -> Any:
@@ -384,14 +395,17 @@ TIMETABLE: dict[str, Job] = {
             _watch_screening_server,
         ),
         Job("fraud.feed", 60, "default", "Copy what was sold and what came back into the wing's memory.", _feed_fraud),
-        Job("fraud.decide_sales", 30, "default", "Decide on sales that were booked without being asked about.", _decide_sales),
+        Job(
+            "fraud.decide_sales", 30, "default", "Decide on the sales that were booked; their money waits for it.", _decide_sales
+        ),
         Job("fraud.watch_rules", 60, "default", "Stop rules that do more than they promised; end listed values.", _watch_rules),
         Job("fraud.backtests", 5, "files", "Run the back-tests that were asked for.", _backtest),
+        Job("fraud.train", 30, "files", "Train the models that were asked for.", _train),
         Job(
             "fraud.holds",
             60,
             "default",
-            "Ask again about what is held, free what nothing speaks against; hold the money of stopped sales.",
+            "Ask again about what is held, free what nothing speaks against; hold the money of stopped sales; place and end reserves.",
             _keep_fraud_holds,
         ),
         Job("fraud.replay", 86_400, "files", "Make a sample of decisions again and compare.", _replay),

@@ -10,6 +10,7 @@ from fraud.cases import admin as cases  # noqa: E402, F401
 from fraud.cases import admin_reports as reports  # noqa: E402, F401
 from fraud.decisions import admin as decisions  # noqa: E402, F401
 from fraud.decisions import admin_backtests as backtests  # noqa: E402, F401
+from fraud.decisions import admin_money as money_of_decisions  # noqa: E402, F401
 from fraud.exposure import admin as exposure  # noqa: E402, F401
 from fraud.lists import admin as fraud_lists  # noqa: E402, F401
 from fraud.model import admin as model  # noqa: E402, F401

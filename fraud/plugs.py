@@ -25,9 +25,11 @@ def plug_in() -> None:
     from fraud.cases import deciding
     from fraud.cases import policy as case_policy
     from fraud.decisions.allowing import before_allowing
+    from fraud.decisions.reserving import before_ending
     from fraud.exposure import policy as exposure_policy
 
     case_policy.declare()
     exposure_policy.declare()
     alerts.plug_in()
     before_allowing.plug("a release above the limit is decided in its case", deciding.may_allow)
+    before_ending.plug("an open case keeps a reserve", deciding.keeps_reserve)

@@ -70,6 +70,7 @@ ACTS: dict[str, tuple[str, str, str]] = {
     "approve_lists": ("fraud", "listedvalue", "Can approve values on the allowed list"),
     "judge_decisions": ("fraud", "decisionreview", "Can judge decisions that wait for a person"),
     "train_models": ("fraud", "modelversion", "Can train models, refuse and retire them"),
+    "end_risk_reserves": ("fraud", "riskreserve", "Can end and replace reserves that rules and cases asked for"),
     "approve_models": ("fraud", "modelversion", "Can put trained models live"),
     "work_cases": ("fraud", "case", "Can work on fraud cases and decide in them"),
     "assign_cases": ("fraud", "case", "Can assign fraud cases to others"),
@@ -232,6 +233,12 @@ ROLES["risk"] |= _acts("write_rules", "change_lists", "judge_decisions")
 ROLES["lead"] |= _acts("write_rules", "approve_rules", "change_lists", "approve_lists", "judge_decisions")
 ROLES["risk"] |= _acts("train_models")
 ROLES["lead"] |= _acts("train_models", "approve_models")
+
+# What decisions keep, and what they wait for; ending a reserve frees money, which those do who approve.
+for _role in ("risk", "lead", "auditor", "compliance", "finance"):
+    ROLES[_role] |= _views("fraud", ["riskreserve", "saletodecide", "training"])
+for _role in ("lead", "compliance"):
+    ROLES[_role] |= _acts("end_risk_reserves")
 
 # Cases and exposure: risk and compliance work, a lead approves. Reports of suspicions: compliance and leads alone; auditors see that there are some.
 _CASES = ["case", "alert", "casejoin", "casenote", "casefile", "casedecision", "exposuresnapshot", "fraudpolicy"]

@@ -151,7 +151,9 @@ def _held_money(row: Case) -> dict[str, Any]:
 def _reserved(row: Case) -> dict[str, Any]:
     return {
         "currency": fields.choice("Currency", _currencies(row)), "percent": fields.text("Share in percent", "Of everything that becomes available."),
-        "days": fields.number("For days", low=1, high=180), "seller_text": _seller_text(), "reason": fields.reason(),
+        "days": fields.number("Each for days", "Counted from when the money becomes available.", low=1, high=180),
+        "review_on": fields.on_date("Until", "On that day it ends, unless a case is open or something is stopped: then a person looks."),
+        "seller_text": _seller_text(), "reason": fields.reason(),
     }  # fmt: skip
 
 
@@ -196,7 +198,7 @@ BUTTONS = (
     _decides(Kind.RELEASE, "Release", _release_fields, order=10, explain="Frees what stands still. Above the limit a second person has to agree."),
     _decides(Kind.HOLD, "Hold money", _held_money, order=12),
     _decides(Kind.PAUSE, "Pause payouts", _paused, order=13, explain="No payout leaves, in any currency, until it is released."),
-    _decides(Kind.RESERVE, "Reserve a share", _reserved, order=14, explain="A rolling reserve of what becomes available from now on."),
+    _decides(Kind.RESERVE, "Reserve a share", _reserved, order=14, explain="A rolling reserve of what becomes available from now on. Above the limit, by what is pending now, a second person has to agree."),
     _decides(Kind.REFUND, "Refund a payment", _refunded, order=16),
     _button("note", "Write a note", cases.write_note, LIVE, lambda row: {"text": _note_field()}, order=20, done="Written."),
     _button(

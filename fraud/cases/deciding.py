@@ -20,10 +20,10 @@ from backoffice.staff import audit
 from fraud.cases.effects import Wish, carry_out, freed_by, stands_still, weigh
 from fraud.cases.models import Case, CaseDecision, Kind
 from fraud.cases.policy import CasePolicy, case_policy
-from fraud.cases.states import CASE_DECISION, CaseDecisionState
+from fraud.cases.states import CASE_DECISION, LIVE, CaseDecisionState
 from fraud.cases.taking import ReasonMissing
 from fraud.cases.working import held_case, lock_case
-from fraud.decisions.models import DecisionReview
+from fraud.decisions.models import DecisionReview, RiskReserve
 from payouts.sellers.models import Seller
 
 ACTION = "case_decision"
@@ -152,7 +152,9 @@ def approve_case_decision(*, decision_id: int, actor: Actor, at: datetime, reaso
     case, decision = _lock(decision_id)
     wish = Wish(decision.kind, decision.target, decision.amount_minor, decision.currency, decision.seller_text, decision.terms)
     now_minor, currency = weigh(case, wish)
-    if (now_minor, currency) != (decision.amount_minor, decision.currency):
+    # what a share keeps moves with every sale, and the share is what was agreed to; everything else is about exactly its amount
+    moves = decision.kind == Kind.RESERVE
+    if currency != decision.currency or (now_minor != decision.amount_minor and not moves):
         raise AmountMovedOn(was=Money(decision.amount_minor, decision.currency), now=Money(now_minor, currency))
     exact: Any = {"action": ACTION, "subject": decision.public_id, "content_hash": content_hash(decision), "at": at}
     approvals.approve(checker=actor, reason=reason, **exact)
@@ -212,3 +214,10 @@ def may_allow(*, review: DecisionReview, actor: Actor, at: datetime, **_: Any) -
         return []
     reason = f"Releasing {Money(amount_minor, currency)} takes two people: work its case, and decide the release there."
     return [Objection("block", "release_takes_two", reason)]
+
+
+def keeps_reserve(*, reserve: RiskReserve, **_: Any) -> list[Objection]:
+    """Answer the gate before a reserve ends on its day: while a case about the seller is open, a person says whether it ends."""
+    if Case.objects.filter(seller=reserve.seller_id, state__in=LIVE).exists():
+        return [Objection("hold", "case_is_open", "A case about this seller is open.")]
+    return []

@@ -15,10 +15,11 @@ from billing.refunds.operations import request_refund
 from fraud.cases.models import Alert, Case, CaseDecision, Kind
 from fraud.decisions.models import DecisionReview, Outcome
 from fraud.decisions.operations import allow_reviewed, uphold_reviewed
+from fraud.decisions.reserving import Terms, place_reserve
 from fraud.decisions.states import ReviewState
 from fraud.features.models import Point
-from payouts.holds.models import Hold, PlanKind
-from payouts.holds.operations import create_reserve_plan, place_hold, place_pause, release_hold
+from payouts.holds.models import Hold
+from payouts.holds.operations import place_hold, place_pause, release_hold
 from payouts.holds.states import HoldState
 from payouts.ledger.queries import seller_buckets
 from payouts.runs.models import Payout
@@ -43,7 +44,7 @@ class TargetInvalid(InputError):
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What somebody wants: terms as the kind asks (basis_points, days, review_on, release_at)."""
+    """What somebody wants: terms as the kind asks (basis_points, days, review_on)."""
 
     kind: str
     target: str = ""
@@ -150,11 +151,18 @@ def _weigh_seller(case: Case, wish: Wish) -> tuple[int, str]:
 
 
 def _weigh_reserve(case: Case, wish: Wish) -> tuple[int, str]:
+    """Return what the share would keep of the money that is pending now: the size of the step, since nobody knows what will be sold."""
     seller = seller_of(case)
     share, days = wish.terms.get("basis_points", 0), wish.terms.get("days", 0)
     if not 0 < share <= 10_000 or not 0 < days <= 180:
         raise TargetInvalid(detail="A reserve keeps more than 0 and at most 100 % for 1 to 180 days.")
-    return 0, wish.currency or seller.currency
+    if not wish.terms.get("review_on"):
+        raise TargetInvalid(
+            detail="Say on which day the reserve is looked at: it ends then, unless something still speaks for it."
+        )
+    currency = wish.currency or seller.currency
+    pending = seller_buckets([seller.pk]).get((seller.pk, currency), {}).get("pending", 0)
+    return Money(max(0, pending), currency).share(share).amount_minor, currency
 
 
 _WEIGH: dict[str, Callable[[Case, Wish], tuple[int, str]]] = {
@@ -211,10 +219,11 @@ def _day(decision: CaseDecision) -> date | None:
 
 
 def _reserve(case: Case, decision: CaseDecision, actor: Actor, at: datetime) -> str:
-    made = create_reserve_plan(
-        seller_id=seller_of(case).pk, currency=decision.currency, kind=PlanKind.ROLLING, basis_points=decision.terms["basis_points"],
-        days=decision.terms["days"], **_facts(decision, actor, at),
+    terms = Terms(
+        decision.currency, decision.terms["basis_points"], decision.terms["days"], date.fromisoformat(decision.terms["review_on"]),
+        decision.made_by, decision.reason, decision.seller_text,
     )  # fmt: skip
+    made = place_reserve(seller_id=seller_of(case).pk, terms=terms, asked_by=decision.public_id, actor=actor, at=at)
     return made.public_id
 
 

@@ -7,6 +7,7 @@ financial intelligence unit has its own code lists and stricter rules on top, an
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -19,6 +20,11 @@ from backoffice.kit.errors import InputError
 
 SCHEMA = Path(__file__).parent / "goaml.xsd"
 SHOWN_MAX = 10
+# How money moved and in what form are lists of each country; the comment beside says it in words.
+OTHER = "O"
+UNKNOWN = "Unknown"
+# ISO 3166 leaves ZZ to its users; it says that no country is known.
+NO_COUNTRY = "ZZ"
 # What XML 1.0 cannot hold at all.
 _FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 
@@ -42,6 +48,36 @@ class Party:
     reason: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Account:
+    """Where a payout went: an account of our client."""
+
+    institution: str
+    number: str
+    currency: str
+    holder: str
+    bic: str = ""
+    is_iban: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Transfer:
+    """Money that reached the party: `amount` in units of the local currency, from us (a payout) or from somebody we know by a reference only."""
+
+    number: str
+    at: datetime
+    amount: str
+    what: str
+    mode: str
+    sender: str
+    sender_is_entity: bool
+    sender_country: str
+    reference: str = ""
+    posted_at: datetime | None = None
+    account: Account | None = None
+    comment: str = ""
+
+
 @lru_cache(maxsize=1)
 def _schema() -> etree.XMLSchema:
     return etree.XMLSchema(etree.parse(str(SCHEMA), parser=_parser()))
@@ -52,14 +88,25 @@ def _parser() -> etree.XMLParser:
 
 
 def build(
-    *, reporter: dict[str, Any], reference: str, at: datetime, reason: str, action: str, party: Party, indicators: list[str]
+    *,
+    reporter: dict[str, Any],
+    reference: str,
+    at: datetime,
+    reason: str,
+    action: str,
+    party: Party,
+    indicators: list[str],
+    transfers: Sequence[Transfer] = (),
 ) -> bytes:
-    """Return the file: one activity report about one party. Refuses: ReportInvalid with what is wrong and where."""
+    """Return the file about one party: a report of transactions (STR) where there are any, else of an activity (SAR).
+
+    Refuses: ReportInvalid with what is wrong and where.
+    """
     root = etree.Element("report")
     _text(root, "rentity_id", str(reporter["rentity_id"]))
     _text(root, "rentity_branch", reporter["rentity_branch"])
     _text(root, "submission_code", "E")
-    _text(root, "report_code", "SAR")
+    _text(root, "report_code", "STR" if transfers else "SAR")
     _text(root, "entity_reference", reference)
     _text(root, "submission_date", f"{at:%Y-%m-%dT%H:%M:%S}")
     _text(root, "currency_code_local", reporter["currency_local"])
@@ -71,7 +118,10 @@ def build(
         _text(location, name, reporter["address"][name])
     _text(root, "reason", reason)
     _text(root, "action", action)
-    _activity(root, party)
+    for transfer in transfers:
+        _transaction(root, transfer, party)
+    if not transfers:
+        _activity(root, party)
     listed = etree.SubElement(root, "report_indicators")
     for indicator in indicators:
         _text(listed, "indicator", indicator)
@@ -83,25 +133,85 @@ def build(
 def _activity(root: Any, party: Party) -> None:
     parties = etree.SubElement(etree.SubElement(root, "activity"), "report_parties")
     one = etree.SubElement(parties, "report_party")
-    if party.is_entity:
-        entity = etree.SubElement(one, "entity")
-        _text(entity, "name", party.name)
-        _text(entity, "incorporation_number", party.registered_no)
-        _address(entity, party)
-        _text(entity, "incorporation_country_code", party.country)
-        _text(entity, "comments", f"Seller {party.reference}")
-    else:
-        first, _, last = party.name.rpartition(" ")
-        person = etree.SubElement(one, "person")
-        _text(person, "first_name", first or last)
-        _text(person, "last_name", last)
-        _text(person, "birthdate", f"{party.birth_on}T00:00:00" if party.birth_on else "")
-        _text(person, "id_number", party.registered_no)
-        _address(person, party)
-        _text(person, "residence", party.country)
-        _text(person, "comments", f"Seller {party.reference}")
+    _subject(one, party, "entity" if party.is_entity else "person")
     _text(one, "significance", "10")
     _text(one, "reason", party.reason)
+
+
+def _subject(parent: Any, party: Party, name: str) -> None:
+    """Write the party under the name its place asks for: report_party, to_entity, t_entity and so on."""
+    one = etree.SubElement(parent, name)
+    if party.is_entity:
+        _text(one, "name", party.name)
+        _text(one, "incorporation_number", party.registered_no)
+        _address(one, party)
+        _text(one, "incorporation_country_code", party.country)
+    else:
+        first, _, last = party.name.rpartition(" ")
+        _text(one, "first_name", first or last)
+        _text(one, "last_name", last)
+        _text(one, "birthdate", f"{party.birth_on}T00:00:00" if party.birth_on else "")
+        _text(one, "id_number", party.registered_no)
+        _address(one, party)
+        _text(one, "residence", party.country)
+    _text(one, "comments", f"Seller {party.reference}")
+
+
+def _transaction(root: Any, transfer: Transfer, party: Party) -> None:
+    one = etree.SubElement(root, "transaction")
+    _text(one, "transactionnumber", transfer.number)
+    _text(one, "internal_ref_number", transfer.reference[:50])
+    _text(one, "transaction_location", "online")
+    _text(one, "transaction_description", transfer.what)
+    _text(one, "date_transaction", f"{transfer.at:%Y-%m-%dT%H:%M:%S}")
+    _text(one, "date_posting", f"{transfer.posted_at:%Y-%m-%dT%H:%M:%S}" if transfer.posted_at else "")
+    _text(one, "transmode_code", OTHER)
+    _text(one, "transmode_comment", transfer.mode[:50])
+    _text(one, "amount_local", transfer.amount)
+    _sent_by(etree.SubElement(one, "t_from"), transfer)
+    _received_by(etree.SubElement(one, "t_to_my_client"), transfer, party)
+    _text(one, "comments", transfer.comment)
+
+
+def _sent_by(side: Any, transfer: Transfer) -> None:
+    _text(side, "from_funds_code", OTHER)
+    _text(side, "from_funds_comment", transfer.mode[:255])
+    if transfer.sender_is_entity:
+        _text(etree.SubElement(side, "from_entity"), "name", transfer.sender)
+    else:
+        # who bought is known to us by a reference of the marketplace's: the structure asks for both names all the same
+        person = etree.SubElement(side, "from_person")
+        _text(person, "first_name", UNKNOWN)
+        _text(person, "last_name", UNKNOWN)
+        _text(person, "comments", f"Buyer {transfer.sender}" if transfer.sender else "Buyer without a reference")
+    _text(side, "from_country", transfer.sender_country or NO_COUNTRY)
+
+
+def _received_by(side: Any, transfer: Transfer, party: Party) -> None:
+    _text(side, "to_funds_code", OTHER)
+    _text(side, "to_funds_comment", transfer.mode[:255])
+    if transfer.account is None:
+        _subject(side, party, "to_entity" if party.is_entity else "to_person")
+    else:
+        _account(side, transfer.account, party)
+    _text(side, "to_country", party.country)
+
+
+def _account(side: Any, account: Account, party: Party) -> None:
+    one = etree.SubElement(side, "to_account")
+    _text(one, "institution_name", account.institution)
+    _text(one, "swift", account.bic)
+    _text(one, "account", account.number)
+    _text(one, "currency_code", account.currency)
+    _text(one, "account_name", account.holder)
+    _text(one, "iban", account.number if account.is_iban else "")
+    _text(one, "client_number", party.reference)
+    if party.is_entity:
+        _subject(one, party, "t_entity")
+    else:
+        signatory = etree.SubElement(one, "signatory")
+        _text(signatory, "is_primary", "true")
+        _subject(signatory, party, "t_person")
 
 
 def _address(parent: Any, party: Party) -> None:

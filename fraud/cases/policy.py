@@ -59,10 +59,14 @@ class CasePolicy:
         return limit is not None and amount_minor >= limit
 
     def takes_two(self, kind: str, amount_minor: int, currency: str) -> bool:
-        """Tell whether a decision takes a second person: always by its kind, or above the limit of its currency (zero where none is set)."""
+        """Tell whether a decision takes a second person: always by its kind, or above the limit of its currency (zero where none is set).
+
+        A reserve goes by its amount whatever the figures say: it keeps a seller's coming sales, which no single person decides on.
+        """
         if kind in self.content["two_people_always"]:
             return True
-        return kind in self.content["two_people_by_amount"] and amount_minor > self.content["alone_minor"].get(currency, 0)
+        by_amount = [*self.content["two_people_by_amount"], Kind.RESERVE]
+        return kind in by_amount and amount_minor > self.content["alone_minor"].get(currency, 0)
 
 
 def case_policy() -> CasePolicy:

@@ -20,6 +20,7 @@ from fraud.cases.models import Alert, Case, CaseDecision, SuspicionReport
 from fraud.cases.queries import linked_subjects
 from fraud.cases.states import REPORT, CaseDecisionState, ReportState
 from fraud.cases.taking import ReasonMissing
+from fraud.cases.transfers import paid_elsewhere, transfer_of, transfers_of
 from fraud.cases.working import lock_case
 from fraud.policies.models import PolicyKind
 from fraud.policies.operations import in_force
@@ -90,6 +91,7 @@ def facts_of(case: Case, at: datetime) -> dict[str, Any]:
         raise ReportNeedsSeller()
     alerts = Alert.objects.filter(case=case).order_by("at", "pk")[:ALERTS_SHOWN]
     done = CaseDecision.objects.filter(case=case, state=CaseDecisionState.DONE).order_by("done_at", "pk")
+    currency = in_force(PolicyKind.REPORTS).content["currency_local"]
     return {
         "seller": seller.public_id, "name": seller.legal_name, "entity_type": seller.entity_type, "country": seller.country, "town": seller.town,
         "since": f"{seller.created_at:%Y-%m-%d}", "case": case.public_id,
@@ -98,6 +100,7 @@ def facts_of(case: Case, at: datetime) -> dict[str, Any]:
         ],
         "at_stake": [_money(amount, currency) for currency, amount in sorted(case.at_stake.items())],
         "done": [{"on": f"{one.done_at:%Y-%m-%d}", "what": one.get_kind_display(), "money": _money(one.amount_minor, one.currency)} for one in done],
+        "transfers": transfers_of(case, currency), "elsewhere": paid_elsewhere(case, currency),
         "linked": [{"name": one.seller.legal_name, "seller": one.seller.public_id, "what": one.what} for one in linked_subjects(case, at)],
     }  # fmt: skip
 
@@ -120,6 +123,8 @@ def narrative_of(facts: dict[str, Any]) -> str:
             "What we did:",
             *(f"- {one['on']}: {one['what']}{' ' + one['money'] if one['money'] else ''}" for one in facts["done"]),
         ]
+    if facts["elsewhere"]:
+        lines += ["Paid out in other currencies:", *(f"- {one['on']}: {one['money']}" for one in facts["elsewhere"])]
     if facts["linked"]:
         lines += ["Linked sellers:", *(f"- {one['name']} ({one['seller']}): same {one['what']}" for one in facts["linked"])]
     text = "\n".join([*lines, "Why we suspect: "])
@@ -156,7 +161,7 @@ def freeze_report(*, report_id: int, actor: Actor, at: datetime) -> SuspicionRep
     action = "; ".join(f"{one['on']}: {one['what']}" for one in facts["done"]) or "Under observation"
     data = goaml.build(
         reporter=reporter, reference=report.public_id, at=at, reason=report.narrative, action=action[:NARRATIVE_MAX], party=party,
-        indicators=report.indicators,
+        indicators=report.indicators, transfers=[transfer_of(one) for one in facts.get("transfers", [])],
     )  # fmt: skip
     report.xml, report.sha256 = data.decode(), hashlib.sha256(data).hexdigest()
     report.frozen_by, report.frozen_at = str(actor), at

@@ -137,7 +137,7 @@ def plug_in() -> None:
     """Plug into the gates of payouts and billing."""
     from billing.payments.gates import before_charge
     from billing.refunds.gates import before_refund
-    from fraud.decisions import gates_of_billing, holding
+    from fraud.decisions import awaiting, gates_of_billing, holding
     from payouts.gates import before_payout
     from payouts.sellers import gates
 
@@ -149,3 +149,4 @@ def plug_in() -> None:
     before_refund.plug("fraud decides on the refund", gates_of_billing.refund_asked)
     gates_of_billing.plug_in()
     holding.plug_in()
+    awaiting.plug_in()

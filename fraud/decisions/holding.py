@@ -7,9 +7,11 @@ buyer, or when somebody releases it; what nobody looked at by its date stands in
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from functools import reduce
+from operator import or_
 
 from django.db import transaction
-from django.db.models import QuerySet, Sum
+from django.db.models import Q, QuerySet, Sum
 
 from backoffice.kit.actors import Actor, system
 from backoffice.kit.states import born, transition
@@ -37,20 +39,26 @@ CONDITION = "sale_cleared"
 AT_ONCE = 1_000
 
 
-def want_hold(decision: Decision, seller: Seller | None, actor: Actor, at: datetime) -> None:
-    """Ask for the seller's part of a stopped sale to be held. Only what is booked can be: a partner who asks before is told instead."""
-    if decision.point != Point.SALE or decision.outcome == Outcome.REVIEW or seller is None:
+def want_hold(decision: Decision, seller: Seller | None, actor: Actor, at: datetime, earning: Earning | None = None) -> None:
+    """Ask for the seller's part of a stopped sale to be held. Only what is booked can be: who asks before is told, and asked for it when it is booked."""
+    if decision.point != Point.SALE or decision.outcome not in (Outcome.HOLD, Outcome.BLOCK) or seller is None:
         return
-    source, _, external_id = decision.event.ref.partition(":")
-    earning = Earning.objects.filter(
-        seller=seller, source=source, external_id=external_id, kind=EarningKind.SALE, net_minor__gt=0
-    ).first()
-    if earning is None or WantedHold.objects.filter(earning=earning).exists():
+    earning = earning or _booked(decision.event.ref, seller)
+    if earning is None or earning.net_minor <= 0 or WantedHold.objects.filter(earning=earning).exists():
         return
     wanted = WantedHold.objects.create(
         decision=decision, seller=seller, earning=earning, currency=earning.currency, amount_minor=earning.net_minor, asked_at=at
     )
     born(WANTED, wanted, actor=actor, at=at, code=decision.code)
+
+
+def _booked(ref: str, seller: Seller) -> Earning | None:
+    """Return the sale an event was made from: its reference is source and id with a colon between, and either may hold further ones."""
+    colons = [place for place, letter in enumerate(ref) if letter == ":"]
+    named = [Q(source=ref[:place], external_id=ref[place + 1 :]) for place in colons]
+    if not named:
+        return None
+    return Earning.objects.filter(reduce(or_, named), seller=seller, kind=EarningKind.SALE).first()
 
 
 def waiting_for(seller_ids: QuerySet[Seller] | list[int] | None = None) -> QuerySet[WantedHold]:
@@ -119,10 +127,10 @@ def _end(wanted: WantedHold, because: str, actor: Actor, at: datetime) -> str:
     return "ended"
 
 
-def owner_of(decision: Decision) -> str:
-    """Return whose rule or listed value stopped it: who is asked when the hold is looked at."""
+def owner_of(decision: Decision, code: str = "") -> str:
+    """Return whose rule or listed value stopped it: who is asked when the hold is looked at. `code` asks for another rule's than the deciding one's."""
     for one in decision.results:
-        if one["counted"] and one["result"] == "hit" and one["code"] == decision.code:
+        if one["counted"] and one["result"] == "hit" and one["code"] == (code or decision.code):
             return str(Rule.objects.values_list("owner", flat=True).get(name=one["rule"]))
     listed = [one["id"] for one in decision.conditions if one["list"] in ("blocked", "watched")]
     owner = ListedValue.objects.filter(public_id__in=listed).values_list("owner", flat=True).first()

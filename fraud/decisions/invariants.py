@@ -113,3 +113,28 @@ def wanted_holds_are_held() -> Rows:
                OR (w.state = 'placed' AND (h.id IS NULL OR h.seller_id <> w.seller_id OR h.currency <> w.currency OR h.amount_minor > w.amount_minor))
             LIMIT 1000"""
     )
+
+
+@truth(
+    15,
+    "sales_were_decided_before_their_money_was_free",
+    "No sale that waits for its decision has money that matured, and every one of them is a sale.",
+)
+def sales_were_decided_before_their_money_was_free() -> Rows:
+    return rows_of(
+        """SELECT w.earning_id, e.public_id AS earning, e.matured_at FROM fraud_saletodecide w LEFT JOIN payouts_earning e ON e.id = w.earning_id
+            WHERE e.id IS NULL OR e.matured_at IS NOT NULL OR e.kind <> 'sale' LIMIT 1000"""
+    )
+
+
+@truth(
+    15,
+    "risk_reserves_are_kept",
+    "Every reserve that stands has a rolling plan of exactly that seller, currency, share and time.",
+)
+def risk_reserves_are_kept() -> Rows:
+    return rows_of(
+        """SELECT r.public_id AS reserve, p.public_id AS plan FROM fraud_riskreserve r LEFT JOIN payouts_reserveplan p ON p.id = r.plan_id
+            WHERE r.state = 'active' AND (p.id IS NULL OR p.seller_id <> r.seller_id OR p.currency <> r.currency
+                  OR p.basis_points <> r.basis_points OR p.days <> r.days OR p.kind <> 'rolling') LIMIT 1000"""
+    )

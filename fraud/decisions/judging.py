@@ -77,6 +77,9 @@ def _ask(member: Member, facts: Any, verdict: Verdict, shared: dict[str, tuple[s
             "us": int((time.perf_counter() - started) * 1_000_000),
         }
     )  # fmt: skip
+    if said == HIT and member.reserve_basis_points:
+        terms = [member.reserve_basis_points, member.reserve_days, member.review_days]
+        verdict.results[-1] |= {"reserve": terms, "seller_text": member.seller_text}
     return said
 
 

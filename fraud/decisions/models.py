@@ -4,11 +4,11 @@ from django.db import models
 from django.db.models import Q
 
 from backoffice.kit.ids import PublicIdField
-from fraud.decisions.states import BacktestState, ReviewState, WantedState
+from fraud.decisions.states import BacktestState, ReserveState, ReviewState, WantedState
 from fraud.features.models import FraudEvent, Point
 from fraud.rules.models import RuleSet, RuleVersion
 from payouts.earnings.models import Earning
-from payouts.holds.models import Hold
+from payouts.holds.models import Hold, ReservePlan
 from payouts.sellers.models import Seller
 
 
@@ -152,6 +152,65 @@ class WantedHold(models.Model):
 
     def __str__(self) -> str:
         return f"hold wanted by {self.decision_id}"
+
+
+class RiskReserve(models.Model):
+    """A share of what a seller earns that a rule or a case asked to be kept, with an owner and a day on which it ends unless something speaks against it.
+
+    The plan in `payouts/holds` keeps the money; this says why there is one and until when. `asked_by` is the id of what asked: dec_… or cdn_….
+    """
+
+    public_id = PublicIdField(prefix="rrs")
+    seller = models.ForeignKey(Seller, on_delete=models.PROTECT, related_name="+")
+    currency = models.CharField(max_length=3)
+    basis_points = models.PositiveIntegerField()
+    days = models.PositiveSmallIntegerField(help_text="How long each sale's share is kept.")
+    decision = models.ForeignKey(Decision, null=True, on_delete=models.PROTECT, related_name="+")
+    asked_by = models.CharField(max_length=40, unique=True, db_collation="C")
+    plan = models.OneToOneField(ReservePlan, null=True, on_delete=models.PROTECT, related_name="+")
+    owner = models.CharField(max_length=80)
+    reason = models.TextField()
+    seller_text = models.TextField()
+    review_on = models.DateField(help_text="The day it ends, unless something still speaks against the seller.")
+    state = models.CharField(max_length=8, choices=ReserveState.choices, default=ReserveState.WAITING)
+    asked_at = models.DateTimeField()
+    ended_because = models.CharField(max_length=200, blank=True)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=Q(basis_points__gt=0, basis_points__lte=10_000), name="risk_reserve_share"),
+            models.CheckConstraint(condition=Q(days__gt=0, days__lte=180), name="risk_reserve_days"),
+            models.CheckConstraint(condition=~Q(owner="") & ~Q(reason="") & ~Q(seller_text=""), name="risk_reserve_says_why"),
+            models.CheckConstraint(condition=~Q(state="active") | Q(plan__isnull=False), name="risk_reserve_has_plan"),
+            models.UniqueConstraint(fields=["seller", "currency"], condition=Q(state="active"), name="one_risk_reserve"),
+            models.UniqueConstraint(fields=["seller", "currency"], condition=Q(state="waiting"), name="one_waiting_risk_reserve"),
+        ]
+        indexes = [models.Index(fields=["review_on"], name="risk_reserve_live", condition=~Q(state="ended"))]
+
+    def __str__(self) -> str:
+        return f"{self.basis_points / 100:g} % reserve"
+
+
+class SaleToDecide(models.Model):
+    """That a booked sale waits for its decision: written in the transaction that books it, gone when it is decided. Until then its money stays pending.
+
+    What cannot be decided is tried again, later each time; after the last try it waits for a person. Imports write it by the million, so that it
+    has no key of its own and no look-up of the earning, which the same transaction just wrote and nobody can delete.
+    """
+
+    earning = models.OneToOneField(Earning, primary_key=True, on_delete=models.PROTECT, db_constraint=False, related_name="+")
+    asked_at = models.DateTimeField()
+    tries = models.PositiveSmallIntegerField(default=0)
+    next_try_at = models.DateTimeField(null=True)
+    gave_up_at = models.DateTimeField(null=True)
+    error = models.CharField(max_length=200, blank=True)
+
+    class Meta:
+        verbose_name_plural = "sales to decide"
+        indexes = [models.Index(fields=["gave_up_at"], name="sale_given_up", condition=Q(gave_up_at__isnull=False))]
+
+    def __str__(self) -> str:
+        return f"decision on earning {self.earning_id}"
 
 
 class Replay(models.Model):

@@ -16,6 +16,7 @@ from backoffice.kit.transactions import composable
 from fraud.decisions.holding import want_hold
 from fraud.decisions.judging import Verdict, judge
 from fraud.decisions.models import Decision, DecisionReview, Outcome, RuleHit
+from fraud.decisions.reserving import want_reserve
 from fraud.decisions.reviewing import ALLOWED_DAYS, ReasonMissing, ReviewIsClosed, allow_reviewed, lift_reviewed, uphold_reviewed
 from fraud.decisions.sockets import alert_raised
 from fraud.decisions.states import REVIEW, ReviewState
@@ -91,6 +92,8 @@ def decide(*, question: Question, actor: Actor, at: datetime) -> Decision:
     if is_looked_at(decision.point, decision.outcome):
         _open_review(decision, verdict, actor, at)
         want_hold(decision, question.seller, actor, at)
+    if not question.again:
+        want_reserve(decision, question.seller, actor, at)
     if decision.outcome != Outcome.ALLOW and not (question.again and decision.outcome == Outcome.HOLD):
         alert_raised(decision.subject, decision, at)
     return decision

@@ -49,11 +49,7 @@ def recheck_reviews(*, actor: Actor, at: datetime) -> dict[str, int]:
 
 
 def _ask_again(review: DecisionReview, key: str, actor: Actor, at: datetime) -> int:
-    event = review.decision.event
-    happening = Happening(**{one.name: getattr(event, one.name) for one in fields(Happening)})
-    seller = Seller.objects.filter(public_id=event.seller).first()
-    question = Question(happening, review.subject, key, seller=seller, payee=_account(review), again=True)
-    decision = decide(question=question, actor=actor, at=at)
+    decision = _decide_again(review.decision, key, actor, at)
     if decision.outcome != Outcome.ALLOW:
         return 0
     try:
@@ -64,8 +60,20 @@ def _ask_again(review: DecisionReview, key: str, actor: Actor, at: datetime) -> 
     return 1
 
 
-def _account(review: DecisionReview) -> PayeeAccount | None:
-    if review.point == Point.PAYEE_CHANGE:
-        return PayeeAccount.objects.filter(public_id=review.subject).first()
-    payout = Payout.objects.select_related("payee_account").filter(public_id=review.subject).first()
+def ask_again(decision: Decision, *, suffix: str, actor: Actor, at: datetime) -> Decision:
+    """Ask the question of a decision again, with the rules, lists and facts of now; the same suffix answers the same."""
+    return _decide_again(decision, decision.key[: 250 - len(suffix)] + suffix, actor, at)
+
+
+def _decide_again(earlier: Decision, key: str, actor: Actor, at: datetime) -> Decision:
+    happening = Happening(**{one.name: getattr(earlier.event, one.name) for one in fields(Happening)})
+    seller = Seller.objects.filter(public_id=earlier.event.seller).first()
+    payee = _account(earlier.point, earlier.subject)
+    return decide(question=Question(happening, earlier.subject, key, seller=seller, payee=payee, again=True), actor=actor, at=at)
+
+
+def _account(point: str, subject: str) -> PayeeAccount | None:
+    if point == Point.PAYEE_CHANGE:
+        return PayeeAccount.objects.filter(public_id=subject).first()
+    payout = Payout.objects.select_related("payee_account").filter(public_id=subject).first()
     return payout.payee_account if payout else None

@@ -1,4 +1,4 @@
-"""States of reviews and back-tests."""
+"""States of reviews, back-tests, and of the money decisions ask to be kept."""
 
 from django.db import models
 
@@ -24,6 +24,12 @@ class WantedState(models.TextChoices):
     ENDED = "ended", "ended"
 
 
+class ReserveState(models.TextChoices):
+    WAITING = "waiting", "waits to be placed"
+    ACTIVE = "active", "stands"
+    ENDED = "ended", "ended"
+
+
 R = ReviewState
 REVIEW = machine(
     "decision_review",
@@ -46,5 +52,13 @@ WANTED = machine(
     "fraud_wantedhold",
     WantedState,
     {"": [W.WAITING], W.WAITING: [W.PLACED, W.ENDED], W.PLACED: [W.ENDED]},
+    column="state",
+)
+K = ReserveState
+RISK_RESERVE = machine(
+    "risk_reserve",
+    "fraud_riskreserve",
+    ReserveState,
+    {"": [K.WAITING, K.ACTIVE], K.WAITING: [K.ACTIVE, K.ENDED], K.ACTIVE: [K.ENDED]},
     column="state",
 )

@@ -1,4 +1,4 @@
-"""What the schedule runs: decide on sales that came in, stop rules that do more than they promised, make a sample of decisions again."""
+"""What the schedule runs: stop rules that do more than they promised, make a sample of decisions again."""
 
 from __future__ import annotations
 
@@ -7,52 +7,23 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Count, Exists, OuterRef, Q
+from django.db.models import Count, Q
 
 from backoffice.kit.actors import Actor
 from backoffice.kit.errors import Refusal
 from backoffice.kit.outbox import tell
-from fraud.decisions.gates import needed
 from fraud.decisions.models import Decision, Replay, RuleHit
-from fraud.decisions.operations import Question, decide, replay
-from fraud.features.models import Feed, FraudEvent, Point
-from fraud.features.recording import Happening
+from fraud.decisions.operations import replay
 from fraud.rules.models import RuleVersion
 from fraud.rules.operations import stop_rule
 from fraud.rules.states import EVALUATED
-from payouts.sellers.models import Seller
 
 logger = logging.getLogger(__name__)
-SALES = "sales_decided"
-SALES_AT_ONCE, LOOK_BACK = 1_000, 10_000
 # Below so few decisions a share says nothing.
 ASKED_LEAST = 50
 WATCH_HOURS = 24
 SAMPLE = 500
 DIFFERING_SHOWN = 20
-
-
-def decide_sales(*, actor: Actor, at: datetime, limit: int = SALES_AT_ONCE) -> int:
-    """Decide on sales that were booked without being asked about; what speaks against one goes to a review. Returns how many."""
-    newest = FraudEvent.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
-    feed, _ = Feed.objects.get_or_create(name=SALES, defaults={"mark": newest})
-    if not needed(Point.SALE):
-        Feed.objects.filter(pk=feed.pk).update(mark=newest)
-        return 0
-    # a little before the mark: rows of a slow transaction appear late
-    rows = FraudEvent.objects.filter(kind=Point.SALE, pk__gt=feed.mark - LOOK_BACK, known_at__gt=at - timedelta(days=1))
-    undecided = rows.filter(~Exists(Decision.objects.filter(event=OuterRef("pk")))).order_by("pk")[:limit]
-    done = 0
-    for event in undecided:
-        happening = Happening(**{name: getattr(event, name) for name in Happening.__slots__})
-        seller = Seller.objects.filter(public_id=event.seller).first()
-        try:
-            decide(question=Question(happening, event.ref[:170], event.ref, seller=seller), actor=actor, at=at)
-        except Refusal:
-            logger.exception("the sale %s could not be decided on", event.public_id)
-        done += 1
-        Feed.objects.filter(pk=feed.pk).update(mark=event.pk)
-    return done
 
 
 def tried(version: RuleVersion, *, since: datetime, until: datetime) -> dict[str, int]:

@@ -26,3 +26,18 @@ def crossed_thresholds_were_told() -> list[dict[str, Any]]:
             WHERE n.level <> '' AND n.was IS NOT NULL AND (n.was = '' OR (n.was = 'warn' AND n.level = 'critical')) AND s.status <> 'closed'
               AND NOT EXISTS (SELECT 1 FROM backoffice_event e WHERE e.type = 'exposure.crossed' AND e.subject = n.public_id) LIMIT 1000"""
     )
+
+
+@truth(
+    16, "nights_are_the_sum_of_their_sellers", "The totals of the last two weeks' nights are the sums of the sellers' snapshots."
+)
+def nights_are_the_sum_of_their_sellers() -> list[dict[str, Any]]:
+    return rows_of(
+        """WITH recent AS (SELECT n."on", n.currency, n.sellers, n.exposure_minor FROM fraud_exposurenight n
+                           WHERE n."on" > (SELECT max(q."on") FROM fraud_exposuresnapshot q) - 14),
+                summed AS (SELECT s."on", s.currency, count(*) AS sellers, sum(s.exposure_minor) AS exposure_minor FROM fraud_exposuresnapshot s
+                            WHERE s."on" > (SELECT max(q."on") FROM fraud_exposuresnapshot q) - 14 GROUP BY 1, 2)
+           SELECT coalesce(n."on", s."on") AS night, coalesce(n.currency, s.currency) AS currency, n.exposure_minor AS said, s.exposure_minor AS summed
+             FROM recent n FULL JOIN summed s ON s."on" = n."on" AND s.currency = n.currency
+            WHERE (n.sellers, n.exposure_minor::numeric) IS DISTINCT FROM (s.sellers, s.exposure_minor) LIMIT 1000"""
+    )

@@ -64,3 +64,25 @@ class ExposureSnapshot(models.Model):
 
     def __str__(self) -> str:
         return f"exposure of {self.seller_id} in {self.currency} on {self.on}"
+
+
+class ExposureNight(models.Model):
+    """The sums of one night in one currency over all sellers, written with the snapshots: a chart of two months reads sixty rows, not six million."""
+
+    on = models.DateField()
+    currency = models.CharField(max_length=3)
+    sellers = models.PositiveIntegerField()
+    exposure_minor = models.BigIntegerField()
+    unsettled_minor = models.BigIntegerField()
+    disputed_minor = models.BigIntegerField()
+    debt_minor = models.BigIntegerField()
+    advance_minor = models.BigIntegerField()
+    reserved_minor = models.BigIntegerField()
+    warn = models.PositiveIntegerField()
+    critical = models.PositiveIntegerField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["currency", "on"], name="exposure_night_once")]
+
+    def __str__(self) -> str:
+        return f"exposure in {self.currency} on {self.on}"

@@ -12,7 +12,7 @@ from django.db import connection, transaction
 from backoffice.kit.actors import Actor
 from backoffice.kit.outbox import tell_set
 from backoffice.kit.transactions import composable, durable
-from fraud.exposure.models import ExposureSnapshot
+from fraud.exposure.models import ExposureNight, ExposureSnapshot
 from fraud.exposure.policy import exposure_policy
 from fraud.policies.models import FraudPolicy
 
@@ -29,6 +29,12 @@ SELECT n.public_id, jsonb_build_object('seller', s.public_id, 'level', n.level, 
         AND p.on = (SELECT max(q.on) FROM fraud_exposuresnapshot q WHERE q.seller_id = n.seller_id AND q.currency = n.currency AND q.on < n.on)
  WHERE n.on = %(on)s AND n.level <> '' AND s.status <> 'closed'
    AND (p.id IS NULL OR p.level = '' OR (p.level = 'warn' AND n.level = 'critical'))"""
+_SUMS = """
+INSERT INTO fraud_exposurenight ("on", currency, sellers, exposure_minor, unsettled_minor, disputed_minor, debt_minor, advance_minor, reserved_minor,
+                                warn, critical)
+SELECT "on", currency, count(*), sum(exposure_minor), sum(unsettled_minor), sum(disputed_minor), sum(debt_minor), sum(advance_minor), sum(reserved_minor),
+       count(*) FILTER (WHERE level = 'warn'), count(*) FILTER (WHERE level = 'critical')
+  FROM fraud_exposuresnapshot WHERE "on" = %(on)s GROUP BY 1, 2"""
 FORGET_AT_ONCE = 50_000
 
 
@@ -48,6 +54,7 @@ def snapshot_exposure(*, actor: Actor, at: datetime) -> dict[str, int]:
     with connection.cursor() as cursor:
         cursor.execute(_SNAPSHOT, _facts(policy, at))
         written = cursor.rowcount
+        cursor.execute(_SUMS, {"on": on})
     crossed = tell_set("exposure.crossed", _CROSSED, {"on": on, "trend": policy.content["trend_days"]}, at=at)
     return {"written": written, "crossed": crossed}
 
@@ -68,6 +75,7 @@ def _facts(policy: FraudPolicy, at: datetime) -> dict[str, Any]:
 def forget_nights(*, at: datetime) -> int:
     """Delete snapshots past the policy's days, in pieces of a commit each; returns how many."""
     before = at.date() - timedelta(days=exposure_policy().content["keep_days"])
+    ExposureNight.objects.filter(on__lt=before).delete()
     forgotten = 0
     while True:
         with transaction.atomic(), connection.cursor() as cursor:

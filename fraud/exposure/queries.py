@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import date, timedelta
 from typing import Any
 
-from django.db.models import Count, Max, Q, Sum
+from django.db.models import Max
 
-from fraud.exposure.models import ExposureSnapshot, Level
+from fraud.exposure.models import ExposureNight, ExposureSnapshot
 from payouts.sellers.models import Seller
 
 NIGHTS = 60
@@ -20,21 +20,17 @@ def last_night() -> date | None:
 
 def currencies(on: date) -> list[str]:
     """Return the currencies of a night, the one with most sellers first."""
-    rows = (
-        ExposureSnapshot.objects.filter(on=on).values_list("currency").annotate(count=Count("pk")).order_by("-count", "currency")
-    )
-    return [currency for currency, _ in rows]
+    return list(ExposureNight.objects.filter(on=on).order_by("-sellers", "currency").values_list("currency", flat=True))
 
 
 def totals(currency: str, until: date) -> list[dict[str, Any]]:
     """Return one row a night, oldest first: exposure and what it consists of, and how many sellers are at warn and critical."""
-    rows = ExposureSnapshot.objects.filter(currency=currency, on__gt=until - timedelta(days=NIGHTS), on__lte=until)
-    found = rows.values("on").annotate(
-        exposure=Sum("exposure_minor"), unsettled=Sum("unsettled_minor"), disputed=Sum("disputed_minor"), debt=Sum("debt_minor"),
-        advance=Sum("advance_minor"), reserved=Sum("reserved_minor"), warn=Count("pk", filter=Q(level=Level.WARN)),
-        critical=Count("pk", filter=Q(level=Level.CRITICAL)),
-    )  # fmt: skip
-    return [dict(row) for row in found.order_by("on")]
+    rows = ExposureNight.objects.filter(currency=currency, on__gt=until - timedelta(days=NIGHTS), on__lte=until).order_by("on")
+    return [
+        {"on": row.on, "exposure": row.exposure_minor, "unsettled": row.unsettled_minor, "disputed": row.disputed_minor, "debt": row.debt_minor,
+         "advance": row.advance_minor, "reserved": row.reserved_minor, "warn": row.warn, "critical": row.critical}
+        for row in rows
+    ]  # fmt: skip
 
 
 def largest(currency: str, on: date, limit: int = 20) -> list[ExposureSnapshot]:

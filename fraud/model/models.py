@@ -4,7 +4,7 @@ from django.db import models
 from django.db.models import F, Q
 
 from backoffice.kit.ids import PublicIdField
-from fraud.model.states import ModelState
+from fraud.model.states import ModelState, TrainingState
 
 
 class ModelVersion(models.Model):
@@ -43,3 +43,27 @@ class ModelVersion(models.Model):
 
     def __str__(self) -> str:
         return f"model {self.number}"
+
+
+class Training(models.Model):
+    """One training asked for at the desk, with how far it is and which model came out."""
+
+    public_id = PublicIdField(prefix="fmt")
+    from_at = models.DateTimeField()
+    to_at = models.DateTimeField()
+    label_delay_days = models.PositiveSmallIntegerField()
+    state = models.CharField(max_length=8, choices=TrainingState.choices, default=TrainingState.QUEUED)
+    done = models.BigIntegerField(default=0)
+    total = models.BigIntegerField(default=0)
+    model = models.OneToOneField(ModelVersion, null=True, on_delete=models.PROTECT, related_name="training")
+    error = models.TextField(blank=True)
+    actor = models.CharField(max_length=80)
+    asked_at = models.DateTimeField()
+    beat_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [models.CheckConstraint(condition=~Q(state="done") | Q(model__isnull=False), name="training_made_a_model")]
+        indexes = [models.Index(fields=["id"], name="training_waiting", condition=Q(state__in=["queued", "running"]))]
+
+    def __str__(self) -> str:
+        return f"training on {(self.to_at - self.from_at).days} days"

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -30,6 +31,8 @@ Array = Any
 TRAINED_SHARE = 0.7
 ROWS_MIN, FRAUDS_MIN, TESTED_FRAUDS_MIN = 500, 20, 5
 DAY = 86_400_000_000
+# Narrow where nearly all sales lie, wide where few do.
+CALIBRATED = (0, 10, 50, 100, 200, 400, 600, 800, 1001)
 
 
 class TooFewLabels(Refusal):
@@ -141,8 +144,22 @@ def measure(formula: Formula, rows: Sequence[Row], review_from: int) -> dict[str
         "rows": len(rows), "frauds": int(labels.sum()), "auc": round(float(roc_auc_score(labels, scores)), 4),
         "average_precision": round(float(average_precision_score(labels, scores)), 4),
         "guessing": round(int(labels.sum()) / len(rows), 4), "table": lines,
-        **{name: chosen[name] for name in ("precision", "recall", "alerts_per_day")},
+        "calibration": calibration(scores, labels), **{name: chosen[name] for name in ("precision", "recall", "alerts_per_day")},
     }  # fmt: skip
+
+
+def calibration(scores: Array, labels: Array) -> list[dict[str, Any]]:
+    """Return, by score, what share the model gave and what share it was: where both agree a score can be read as a likelihood."""
+    lines = []
+    for low, high in pairwise(CALIBRATED):
+        inside = (scores >= low) & (scores < high)
+        count = int(inside.sum())
+        if count:
+            said, was = float(scores[inside].mean()) / 1000, int(labels[inside].sum())
+            lines.append(
+                {"from": low, "to": high, "sales": count, "frauds": was, "said": round(said, 4), "was": round(was / count, 4)}
+            )
+    return lines
 
 
 def _line(scores: Array, labels: Array, least: int, days: float) -> dict[str, Any]:

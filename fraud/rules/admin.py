@@ -58,6 +58,9 @@ queue(
 )
 
 
+_BEGINS_WITH = {"review_days": 3, "shadow_hours": SHADOW_HOURS_MIN, "score": 0, "reserve_basis_points": 0, "reserve_days": 0}
+
+
 def wording_fields(row: RuleVersion | None) -> dict[str, Any]:
     """Return what the editor asks; a message about the expression names the character and what to do."""
     made: dict[str, Any] = {
@@ -71,25 +74,37 @@ def wording_fields(row: RuleVersion | None) -> dict[str, Any]:
         "seller_text": fields.long_text("What the seller reads", "Nothing that teaches how to get round it."),
         "expected_basis_points": fields.number("Hits at most, of 10,000 decisions", "More stops it.", low=1, high=10_000),
         "daily_ceiling": fields.number("Hits a day at most", "More stops it.", low=1, high=1_000_000),
-        "review_days": fields.number("Days until a hold is looked at", low=1, high=30),
+        "review_days": fields.number(
+            "Days until a hold is looked at", "And until a reserve ends, where nothing speaks for it any more.", low=1, high=30
+        ),
+        "reserve_basis_points": fields.number(
+            "Reserve, of 10,000 earned",
+            "A hit asks to keep this share of what the seller earns: 1000 is 10 %; 0 is none.",
+            required=False,
+            high=10_000,
+        ),
+        "reserve_days": fields.number("Keep each share for days", "0 without a reserve.", required=False, high=180),
         "shadow_hours": fields.number("Hours in the shadow, at least", low=SHADOW_HOURS_MIN, high=SHADOW_HOURS_MAX),
     }
     for name, field in made.items():
         if row is not None:
             field.initial = getattr(row, name)
-        elif name in ("review_days", "shadow_hours", "score"):
-            field.initial = {"review_days": 3, "shadow_hours": SHADOW_HOURS_MIN, "score": 0}[name]
+        elif name in _BEGINS_WITH:
+            field.initial = _BEGINS_WITH[name]
     return made
 
 
 def wording_of(asked: dict[str, Any]) -> Wording:
-    return Wording(**{one.name: asked[one.name] for one in fields_of(Wording)})
+    return Wording(
+        **{one.name: asked[one.name] or 0 if one.name.startswith("reserve_") else asked[one.name] for one in fields_of(Wording)}
+    )
 
 
 def _says(row: RuleVersion) -> list[tuple[str, Any]]:
     return [
         ("Rule", str(row)), ("At", row.rule.get_point_display()), ("When", row.expression), ("Then", row.get_effect_display()),
         ("Score", row.score), ("Reason code", row.code),
+        ("Reserve", f"{row.reserve_basis_points / 100:g} % of what is earned, each for {row.reserve_days} days" if row.reserve_basis_points else ""),
     ]  # fmt: skip
 
 

@@ -46,6 +46,10 @@ class RuleVersion(models.Model):
     expected_basis_points = models.PositiveIntegerField(help_text="The share of decisions it should hit at most; more stops it.")
     daily_ceiling = models.PositiveIntegerField(help_text="The hits a day it may make at most; more stops it.")
     review_days = models.PositiveSmallIntegerField(default=3)
+    reserve_basis_points = models.PositiveIntegerField(
+        default=0, help_text="The share of what the seller earns that a hit asks to be kept."
+    )
+    reserve_days = models.PositiveSmallIntegerField(default=0, help_text="How long each sale's share is kept.")
     shadow_hours = models.PositiveIntegerField(default=24)
     features = models.JSONField(default=list)
     catalogue_version = models.CharField(max_length=16)
@@ -68,6 +72,11 @@ class RuleVersion(models.Model):
                 name="rule_approved_by_two",
             ),
             models.CheckConstraint(condition=Q(score__lte=1000), name="rule_score_bounded"),
+            models.CheckConstraint(
+                condition=Q(reserve_basis_points=0, reserve_days=0)
+                | Q(reserve_basis_points__gt=0, reserve_basis_points__lte=10_000, reserve_days__gt=0, reserve_days__lte=180),
+                name="rule_reserve_whole",
+            ),
         ]
         indexes = [models.Index(fields=["state", "id"], name="rule_version_state")]
 

@@ -69,6 +69,8 @@ class Wording:
     daily_ceiling: int
     review_days: int = 3
     shadow_hours: int = SHADOW_HOURS_MIN
+    reserve_basis_points: int = 0
+    reserve_days: int = 0
 
 
 @composable
@@ -120,7 +122,13 @@ def _check(name: str, point: str, wording: Wording) -> None:
         f"A decision point is one of: {', '.join(Point.values)}.": point not in Point.values,
         f"An effect is one of: {', '.join(Effect.values)}.": wording.effect not in Effect.values,
         "The score lies between 0 and 1000.": not 0 <= wording.score <= 1000,
-        "A rule that only scores has a score above 0.": wording.effect == Effect.SCORE and wording.score == 0,
+        "A rule that only scores has a score above 0, or asks for a reserve.": wording.effect == Effect.SCORE
+        and wording.score == 0
+        and wording.reserve_basis_points == 0,
+        "A reserve keeps more than 0 and at most 100 % of what the seller earns, each for 1 to 180 days.": (
+            (wording.reserve_basis_points, wording.reserve_days) != (0, 0)
+            and not (0 < wording.reserve_basis_points <= 10_000 and 0 < wording.reserve_days <= 180)
+        ),
         "The reason code is lower-case letters, digits and underscores, 3 to 40 of them.": not re.fullmatch(
             r"[a-z][a-z0-9_]{2,39}", wording.code
         ),
@@ -140,10 +148,10 @@ def _check(name: str, point: str, wording: Wording) -> None:
 
 
 def shown(version: RuleVersion) -> dict[str, Any]:
-    """Return what a second person agrees to."""
-    return {"rule": version.rule.name, "point": version.rule.point, "version": version.number} | {
-        name: getattr(version, name) for name in Wording.__slots__
-    }
+    """Return what a second person agrees to. Without a reserve it reads as it did before rules could ask for one: what waits stays approvable."""
+    says = {"rule": version.rule.name, "point": version.rule.point, "version": version.number}
+    left_out = () if version.reserve_basis_points else ("reserve_basis_points", "reserve_days")
+    return says | {name: getattr(version, name) for name in Wording.__slots__ if name not in left_out}
 
 
 def content_hash(version: RuleVersion) -> str:

@@ -30,6 +30,8 @@ class Member:
     review_days: int
     counted: bool
     compiled: Compiled
+    reserve_basis_points: int = 0
+    reserve_days: int = 0
 
 
 @dataclass(frozen=True)
@@ -79,7 +81,7 @@ def load_set(set_id: int) -> CompiledSet:
 def _member(row: RuleVersion, counted: bool) -> Member:
     return Member(
         row.pk, row.public_id, row.rule.name, row.number, row.effect, row.score, row.code, row.operator_text, row.seller_text,
-        row.review_days, counted, compile_expression(row.expression),
+        row.review_days, counted, compile_expression(row.expression), row.reserve_basis_points, row.reserve_days,
     )  # fmt: skip
 
 

@@ -14,7 +14,7 @@ from backoffice.kit.ids import new_ids
 from payouts.compliance.states import CapabilityCode
 from payouts.earnings.allocation import Parts, Purse, SaleGroup, SaleLine
 from payouts.earnings.bulk import Postings, array, text_array
-from payouts.earnings.gates import ReserveUse, reserve_of_sale
+from payouts.earnings.gates import ReserveUse, reserve_of_sale, sales_recorded
 from payouts.earnings.lines import NULL, LineResult, ParsedLine, copied, rejected
 from payouts.earnings.models import EarningKind
 from payouts.earnings.purses import lock_purses
@@ -92,6 +92,7 @@ def book(
         _post(fresh, actor=actor, at=at)
         if uses:
             reserve_of_sale.use(uses, actor, at)
+        sales_recorded.tell([line.earning_id for line in fresh if line.parsed.kind == EarningKind.SALE], at)
     for line in fresh:
         results[line.index] = LineResult(line.parsed.line.line_no, line.parsed.external_id, "accepted", "", "", line.public_id)
     return Booked([result for result in results if result], _totals(fresh))

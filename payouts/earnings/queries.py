@@ -48,14 +48,24 @@ def refunds_since(seller_ids: Sequence[int], since: datetime, until: datetime) -
         return dict(cursor.fetchall())
 
 
-def due(at: datetime, limit: int) -> list[tuple[int, int]]:
-    """Return (earning_id, seller_id) of what is pending and due at `at`, the oldest first, without a lock."""
+class Due(NamedTuple):
+    """An earning whose time has come, as the walk over them sees it."""
+
+    earning_id: int
+    seller_id: int
+    available_at: datetime
+
+
+def due(at: datetime, limit: int, after: Due | None = None) -> list[Due]:
+    """Return what is pending and due at `at`, the oldest first and without a lock; `after` goes on behind the last one seen."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT id, seller_id FROM payouts_earning WHERE pending_minor > 0 AND available_at <= %s ORDER BY available_at, id LIMIT %s",
-            [at, limit],
+            """SELECT id, seller_id, available_at FROM payouts_earning WHERE pending_minor > 0 AND available_at <= %(at)s
+                  AND (%(last)s::timestamptz IS NULL OR (available_at, id) > (%(last)s, %(id)s))
+                ORDER BY available_at, id LIMIT %(limit)s""",
+            {"at": at, "last": after and after.available_at, "id": after and after.earning_id, "limit": limit},
         )
-        return cursor.fetchall()
+        return [Due(*row) for row in cursor.fetchall()]
 
 
 def lock_pending(earning_ids: Sequence[int]) -> list[Pending]:

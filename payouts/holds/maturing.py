@@ -20,7 +20,8 @@ from payouts.earnings.allocation import Purse
 from payouts.earnings.bulk import Postings, array, text_array
 from payouts.earnings.operations import mark_matured
 from payouts.earnings.purses import lock_purses, lock_seller_rows
-from payouts.earnings.queries import Pending, due, lock_pending
+from payouts.earnings.queries import Due, Pending, due, lock_pending
+from payouts.holds.gates import before_maturing
 from payouts.holds.models import Hold, PlanKind, ReservePlan
 from payouts.holds.states import HOLD, HoldState, PlanState
 from payouts.ledger.templates import Leg, seller
@@ -58,6 +59,7 @@ class Chunk:
     postings: Postings = field(default_factory=lambda: Postings("earning"))
     earning_ids: list[int] = field(default_factory=list)
     cuts: list[Cut] = field(default_factory=list)
+    waiting: int = 0
     sums: dict[tuple[int, str], list[int]] = field(default_factory=dict)  # matured, repaid, reserved
 
 
@@ -66,11 +68,16 @@ def mature_earnings(*, actor: Actor, at: datetime) -> dict[str, Any]:
     """Make every earning available whose time has come: pending → (debt, then) available, and the plans' shares → reserved.
 
     In chunks of a transaction each; a second call at the same instant finds nothing, two at once share the work. Answers the number of earnings,
-    the minor units by currency, and the reserves made. Tells `balance.available` per seller and currency.
+    the minor units by currency, the reserves made, and how many wait because somebody still has to look at them (`holds/gates.py`).
+    Tells `balance.available` per seller and currency.
     """
-    answer: dict[str, Any] = {"earnings": 0, "reserves": 0, "matured": {}, "repaid_debt": {}, "reserved": {}}
-    while chunk := _mature_chunk(actor, at):
+    answer: dict[str, Any] = {"earnings": 0, "waiting": 0, "reserves": 0, "matured": {}, "repaid_debt": {}, "reserved": {}}
+    last: Due | None = None
+    while found := due(at, CHUNK, last):
+        last = found[-1]
+        chunk = _mature_chunk(found, actor, at)
         answer["earnings"] += len(chunk.earning_ids)
+        answer["waiting"] += chunk.waiting
         answer["reserves"] += len(chunk.cuts)
         for (_, currency), sums in chunk.sums.items():
             for name, amount in zip(("matured", "repaid_debt", "reserved"), sums, strict=True):
@@ -79,15 +86,17 @@ def mature_earnings(*, actor: Actor, at: datetime) -> dict[str, Any]:
 
 
 @transaction.atomic
-def _mature_chunk(actor: Actor, at: datetime) -> Chunk | None:
-    found = due(at, CHUNK)
-    if not found:
-        return None
-    sellers = lock_seller_rows({seller_id for _, seller_id in found})
+def _mature_chunk(found: Sequence[Due], actor: Actor, at: datetime) -> Chunk:
+    # whoever makes an earning wait said so in the transaction that booked it: no row seen here can begin to wait later
+    waiting = before_maturing.waiting([one.earning_id for one in found])
+    chunk = Chunk(waiting=len(waiting))
+    free = [one for one in found if one.earning_id not in waiting]
+    if not free:
+        return chunk
+    sellers = lock_seller_rows({one.seller_id for one in free})
     purses = lock_purses(sellers)
     plans = _plans(sellers)
-    chunk = Chunk()
-    for earning in lock_pending([earning_id for earning_id, _ in found]):
+    for earning in lock_pending([one.earning_id for one in free]):
         _mature(chunk, earning, purses.setdefault((earning.seller_id, earning.currency), Purse(0, 0, 0)), plans, at)
 
     mark_matured(earning_ids=chunk.earning_ids, at=at)

@@ -37,7 +37,8 @@ from billing.subscriptions.models import Subscription
 from billing.subscriptions.operations import change_subscription, renew_subscriptions
 from fraud.cases.models import Case, SuspicionReport
 from fraud.cases.operations import claim_case, close_case, file_report
-from fraud.decisions.models import WantedHold
+from fraud.decisions.models import SaleToDecide, WantedHold
+from fraud.decisions.reserving import keep_reserves
 from fraud.decisions.states import WANTED
 from fraud.exposure.operations import snapshot_exposure
 from fraud.screening.operations import clear_hit, work
@@ -54,6 +55,7 @@ from tests.factories.fraud import make_live
 from tests.factories.notices import bring_events, make_dispute
 from tests.factories.receiver import happen, make_endpoint
 from tests.factories.reporting import file_everything
+from tests.factories.sellers import make_seller
 from tests.factories.subscriptions import claims_in_place, make_price, subscribe
 from tests.factories.subscriptions import make_customer as subscriber
 from tests.factories.tradeins import make_accepted, make_trade_in
@@ -936,6 +938,21 @@ def a_wanted_hold_asks_for_more_than_the_sale_left(books: Books) -> None:
     spoil("UPDATE fraud_wantedhold SET amount_minor = amount_minor + 1", tables="fraud_wantedhold")
 
 
+@corrupts("sales_were_decided_before_their_money_was_free")
+def money_of_a_sale_matured_before_anybody_decided_on_it(_: Books) -> None:
+    matured = Earning.objects.filter(kind="sale", matured_at__isnull=False).first()
+    assert matured is not None
+    SaleToDecide.objects.create(earning=matured, asked_at=AT)
+
+
+@corrupts("risk_reserves_are_kept")
+def a_reserve_by_risk_has_a_plan_of_another_share(_: Books) -> None:
+    fraud.make_live("event.amount_minor > 1000", effect="score", score=1, reserve_basis_points=1_000, reserve_days=30)
+    decide_on_sale(make_seller())
+    keep_reserves(actor=ROBOT, at=fraud.AT)
+    spoil("UPDATE payouts_reserveplan SET basis_points = 999", tables="payouts_reserveplan")
+
+
 @corrupts("live_models_have_two_people")
 def a_live_model_weighs_otherwise_than_was_approved(_: Books) -> None:
     fraud.make_model()
@@ -1013,13 +1030,19 @@ def figures_come_in_force_by_one(books: Books) -> None:
     spoil("UPDATE fraud_fraudpolicy SET approved_by = 'staff:1' WHERE number = 2 AND kind = 'cases'", tables="fraud_fraudpolicy")
 
 
-@corrupts("exposure_is_the_sum_of_its_parts")
+@corrupts("exposure_is_the_sum_of_its_parts", "nights_are_the_sum_of_their_sellers")
 def an_exposure_is_made_smaller(books: Books) -> None:
     snapshot_exposure(actor=ROBOT, at=AT)
     spoil(
         "UPDATE fraud_exposuresnapshot SET exposure_minor = exposure_minor - 1 WHERE exposure_minor > 0",
         tables="fraud_exposuresnapshot", constraints="fraud_exposuresnapshot.exposure_adds_up",
     )  # fmt: skip
+
+
+@corrupts("nights_are_the_sum_of_their_sellers")
+def a_night_says_more_than_its_sellers(books: Books) -> None:
+    snapshot_exposure(actor=ROBOT, at=AT)
+    spoil("UPDATE fraud_exposurenight SET exposure_minor = exposure_minor + 1", tables="fraud_exposurenight")
 
 
 @corrupts("crossed_thresholds_were_told")

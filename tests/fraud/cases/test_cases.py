@@ -44,6 +44,7 @@ from tests.factories.sellers import make_iban, make_payee, make_seller
 
 pytestmark = pytest.mark.django_db
 LATER = AT + timedelta(hours=1)
+RESERVE = {"basis_points": 1_000, "days": 30, "review_on": (AT + timedelta(days=30)).date().isoformat()}
 
 
 def png() -> bytes:
@@ -167,13 +168,15 @@ def test_money_is_held_reserved_and_paused_by_one_person_in_the_sellers_words() 
     held = decide(case, "hold", analyst, amount_minor=60_000, currency="EUR", seller_text="We keep this while we look.")
     assert held.state == "done" and held.made.startswith("hld_")
     assert seller_buckets([seller.pk])[(seller.pk, "EUR")]["reserved"] == 60_000
-    plan = decide(case, "reserve", analyst, seller_text="A tenth for 30 days.", terms={"basis_points": 1_000, "days": 30})
+    plan = decide(case, "reserve", analyst, seller_text="A tenth for 30 days.", terms=RESERVE)
     pause = decide(case, "pause", analyst, seller_text="Payouts stand still.")
-    assert plan.made.startswith("rsv_") and pause.made.startswith("hld_")
+    assert plan.made.startswith("rrs_") and pause.made.startswith("hld_")
     told = Event.objects.filter(type="case.decided").order_by("pk").first()
     assert told.payload["text"] == "We keep this while we look." and told.payload["seller"] == seller.public_id
     with pytest.raises(TargetInvalid):
-        decide(case, "reserve", analyst, seller_text="x", terms={"basis_points": 0, "days": 30})
+        decide(case, "reserve", analyst, seller_text="x", terms=RESERVE | {"basis_points": 0})
+    with pytest.raises(TargetInvalid, match="on which day"):
+        decide(case, "reserve", analyst, seller_text="x", terms={"basis_points": 100, "days": 30})
     with pytest.raises(CaseHasNoSeller):
         decide(make_case(analyst, subject="p1:buyer-7"), "pause", analyst, seller_text="x")
     sound()

@@ -78,6 +78,7 @@ def test_every_page_opens_for_those_who_may_see_it_and_looking_changes_nothing()
 
 def test_an_analyst_takes_decides_and_closes_and_a_lead_approves() -> None:
     now = clock.now()
+    until = (now + timedelta(days=30)).date().isoformat()
     user, lead = make_staff("risk"), client_of(make_staff("lead"))
     risk, seller = client_of(user), make_seller()
     give_money(seller, 120_000, at=now)
@@ -93,8 +94,11 @@ def test_an_analyst_takes_decides_and_closes_and_a_lead_approves() -> None:
     refused = do(risk, "decide_hold", currency="EUR", amount="5000.00", **words)
     assert refused.status_code == 409 and "1,200.00 EUR available" in refused.content.decode().replace("\xa0", " ")
     assert do(risk, "decide_hold", currency="EUR", amount="900.00", **words).status_code == 302
-    assert "Give a share" in do(risk, "decide_reserve", currency="EUR", percent="ten", days="30", **words).content.decode()
-    assert do(risk, "decide_reserve", currency="EUR", percent="7.5", days="30", **words).status_code == 302
+    assert (
+        "Give a share"
+        in do(risk, "decide_reserve", currency="EUR", percent="ten", days="30", review_on=until, **words).content.decode()
+    )
+    assert do(risk, "decide_reserve", currency="EUR", percent="7.5", days="30", review_on=until, **words).status_code == 302
     assert seller.reserve_plans.get().basis_points == 750
     assert do(risk, "note", text="Called back.").status_code == 302
     assert do(risk, "attach", file=SimpleUploadedFile("slip.png", png()), what="Parcel slip").status_code == 302

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,8 +23,10 @@ from fraud.cases import operations as cases
 from fraud.cases.goaml import ReportInvalid
 from fraud.cases.models import SuspicionReport
 from fraud.cases.reporting import NarrativeInvalid, ReporterUnknown, ReportExists
-from tests.factories.cases import REPORTER, make_case, name_reporter, person
-from tests.factories.fraud import AT
+from payouts.dispatch.operations import settle
+from tests.factories.cases import REPORTER, decide_on_sale, make_case, name_reporter, person
+from tests.factories.dispatch import SUBMIT_AT, make_submitted_run, orders_of, rails_in
+from tests.factories.fraud import AT, ROBOT
 from tests.factories.sellers import make_seller, make_staff
 
 LATER = AT + timedelta(hours=2)
@@ -119,13 +122,56 @@ def test_what_the_structure_refuses_is_named_with_its_line() -> None:
         goaml.check(b'<!DOCTYPE r [<!ENTITY e SYSTEM "file:///etc/hostname">]><report>&e;</report>')
 
 
+def _transfer(sender: str) -> goaml.Transfer:
+    account = goaml.Account("Bank", "FR7630006000011234567890189", "EUR", sender or "Holder", "AGRIFRPPXXX", True)
+    return goaml.Transfer("pay_1", AT, "1.00", "Payout.", "Transfer", sender, False, "", account=account)
+
+
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(reason=st.text(min_size=1, max_size=300), name=st.text(min_size=1, max_size=60), is_entity=st.booleans())
-def test_whatever_people_write_becomes_a_sound_file_or_a_refusal(reason: str, name: str, is_entity: bool) -> None:
+@given(
+    reason=st.text(min_size=1, max_size=300), name=st.text(min_size=1, max_size=60), is_entity=st.booleans(), moved=st.booleans()
+)
+def test_whatever_people_write_becomes_a_sound_file_or_a_refusal(reason: str, name: str, is_entity: bool, moved: bool) -> None:
     try:
-        data = _built(reason=reason, party=_party(name, is_entity=is_entity))
+        data = _built(reason=reason, party=_party(name, is_entity=is_entity), transfers=[_transfer(name)] if moved else [])
     except ReportInvalid:
         return
     goaml.check(data)
     kept = "".join(etree.fromstring(data).findtext("reason").split())
     assert kept == "".join(goaml._FORBIDDEN.sub("", reason).split())
+
+
+@pytest.mark.django_db
+def test_payouts_and_stopped_sales_of_the_case_stand_in_the_file_as_transactions_to_our_client(
+    tmp_path: Path,
+) -> None:
+    writer = person("compliance")
+    name_reporter(writer, person("lead"))
+    with rails_in(tmp_path):
+        order = orders_of(make_submitted_run(sellers=1))[0]
+        settle(order_id=order.pk, actor=ROBOT, at=SUBMIT_AT)
+    payout = order.payout
+    seller = payout.seller
+    decision = decide_on_sale(seller, amount_minor=80_000, buyer="cus-771", country="DE", order_ref="o-7")
+    case = make_case(
+        person("risk"), seller, at=payout.built_at, source="decision", reference=decision.public_id, decision=decision
+    )
+    report = cases.draft_report(case_id=case.pk, actor=writer, at=AT)
+    frozen = cases.freeze_report(report_id=report.pk, actor=writer, at=LATER)
+    tree = etree.fromstring(frozen.xml.encode())
+    assert tree.findtext("report_code") == "STR" and tree.find("activity") is None
+    told = {one.findtext("transactionnumber"): one for one in tree.iter("transaction")}
+    paid, sold = told[payout.public_id], told[decision.event.public_id]
+    account = payout.payee_account
+    assert (paid.findtext("amount_local"), paid.findtext("t_to_my_client/to_account/iban")) == ("100.00", account.number)
+    assert (
+        paid.findtext("t_from/from_entity/name") and paid.findtext("t_to_my_client/to_account/client_number") == seller.public_id
+    )
+    assert sold.findtext("amount_local") == "800.00" and sold.findtext("t_from/from_country") == "DE"
+    assert (
+        sold.findtext("t_from/from_person/comments") == "Buyer cus-771"
+        and sold.findtext("date_transaction") == f"{AT:%Y-%m-%dT%H:%M:%S}"
+    )
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT facts || narrative || xml FROM fraud_suspicionreport")
+        assert account.number not in cursor.fetchone()[0]

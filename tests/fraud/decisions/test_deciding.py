@@ -17,7 +17,7 @@ from backoffice.kit.outbox import Event, _subscribers, relay
 from fraud.decisions.models import Decision, DecisionReview, Replay
 from fraud.decisions.operations import ReviewIsClosed, allow_reviewed, replay, uphold_reviewed
 from fraud.decisions.sockets import on_alert
-from fraud.decisions.working import decide_sales, replay_decisions, watch_rules
+from fraud.decisions.working import replay_decisions, watch_rules
 from fraud.features.models import FraudEvent
 from fraud.features.recording import record_event
 from fraud.lists.models import ListedValue
@@ -159,20 +159,6 @@ def test_a_rule_that_hits_more_than_it_promised_is_stopped_and_no_longer_asked()
     states = dict(RuleVersion.objects.values_list("pk", "state"))
     assert (states[quiet.pk], states[loud.pk], states[full.pk]) == ("live", "stopped", "stopped")
     assert ask().outcome == "allow"
-
-
-def test_sales_that_were_booked_unasked_are_decided_on_afterwards():
-    from fraud.features.recording import record_event
-    from tests.factories.fraud import happening
-
-    decide_sales(actor=ROBOT, at=AT)
-    record_event(happening=happening(ref="feed:1"), at=AT)
-    assert decide_sales(actor=ROBOT, at=AT) == 0  # no rule, nothing listed
-    make_live("event.amount_minor > 1000")
-    record_event(happening=happening(ref="feed:2"), at=AT)
-    assert decide_sales(actor=ROBOT, at=AT) == 2
-    assert Decision.objects.filter(key="feed:2").get().outcome == "hold"
-    assert decide_sales(actor=ROBOT, at=AT) == 0
 
 
 def test_whoever_works_alerts_hears_each_once_and_never_inside_the_decision():

@@ -7,14 +7,13 @@ from datetime import timedelta
 import pytest
 
 from backoffice.kit.invariants import check_books
+from fraud.decisions.awaiting import decide_sales
 from fraud.decisions.gates import payout_leaves
 from fraud.decisions.holding import keep_holds
 from fraud.decisions.models import Decision, DecisionReview, WantedHold
 from fraud.decisions.operations import allow_reviewed
 from fraud.decisions.queries import frozen, past_date
 from fraud.decisions.rechecking import recheck_reviews
-from fraud.decisions.working import decide_sales
-from fraud.features.consuming import pull
 from payouts.dispatch.last_gate import stops_for
 from payouts.holds.models import Hold
 from payouts.holds.operations import mature_earnings, place_hold, release_due_holds
@@ -31,12 +30,10 @@ LATER = AT + timedelta(days=40)
 def stopped_sale(gross: str = "800.00"):
     """Return a seller whose sale the rules stopped after it was booked, and the decision."""
     make_live("event.amount_minor > 50000", code="large_sale", review_days=30)
-    decide_sales(actor=ROBOT, at=AT)  # from here on
     seller = make_seller()
     record(
         make_line(seller, order_ref="o-1", gross=gross, fee="0", occurred_at=AT.isoformat(), delivered_at=AT.isoformat()), at=AT
     )
-    pull(at=AT)
     decide_sales(actor=ROBOT, at=AT)
     return seller, Decision.objects.get()
 
@@ -65,12 +62,10 @@ def test_the_sellers_part_of_a_stopped_sale_is_held_when_it_matures_and_freed_wh
 def test_no_payout_leaves_while_a_sale_waits_to_be_held_and_it_goes_on_by_itself_afterwards():
     payout = make_payout()
     make_live("event.amount_minor > 50000", code="large_sale")
-    decide_sales(actor=ROBOT, at=AT)
     line = make_line(
         payout.seller, order_ref="o-9", gross="900.00", fee="0", occurred_at=AT.isoformat(), delivered_at=AT.isoformat()
     )
     record(line, at=AT)
-    pull(at=AT)
     decide_sales(actor=ROBOT, at=AT)
     stop = stops_for([payout.pk], at=AT)[payout.pk]
     assert (stop.effect, stop.code) == ("hold", "sale_to_be_held") and "large_sale" not in stop.code

@@ -11,6 +11,7 @@ from django.db import DatabaseError, connection, transaction
 from backoffice.kit.invariants import check_books
 from backoffice.kit.outbox import Event
 from fraud.cases.models import Case
+from fraud.exposure import queries
 from fraud.exposure.models import ExposureSnapshot
 from fraud.exposure.operations import forget_nights, snapshot_exposure
 from fraud.policies.operations import approve_fraud_policy, in_force, propose_fraud_policy
@@ -122,5 +123,8 @@ def test_twenty_thousand_sellers_take_seconds_and_old_nights_are_forgotten() -> 
     began = time.monotonic()
     assert night(NIGHT)["written"] == 20_000
     assert time.monotonic() - began < 10
+    summed = queries.totals("EUR", NIGHT.date())[-1]
+    assert (summed["reserved"], queries.currencies(NIGHT.date())) == (20_000 * 5_000, ["EUR"])
+    assert all(one.ok for one in check_books({16}))
     assert forget_nights(at=NIGHT + timedelta(days=399)) == 0
     assert forget_nights(at=NIGHT + timedelta(days=401)) == 20_000

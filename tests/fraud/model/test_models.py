@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from django.core.management import call_command
 from django.db import DatabaseError, connection, transaction
+from django.urls import reverse
 
 from backoffice.kit import clock
 from backoffice.kit.approvals import ApproverIsMaker
@@ -19,7 +20,9 @@ from backoffice.kit.invariants import check_books
 from fraud.decisions.models import DecisionReview
 from fraud.decisions.operations import replay
 from fraud.features.generating import write_history
-from fraud.model.models import ModelVersion
+from fraud.features.models import FraudEvent, FraudLabel
+from fraud.model.asked import run_trainings
+from fraud.model.models import ModelVersion, Training
 from fraud.model.operations import ModelNotLive, ModelNotWaiting, approve_model, refuse_model, retire_model
 from fraud.model.scoring import Formula, Input, score
 from fraud.model.sources import rows_of_file, rows_of_history
@@ -159,3 +162,59 @@ def test_the_command_trains_on_made_history_and_finds_fraud_in_days_the_model_ha
     code, answer = run()
     assert (code, answer["error"]["code"]) == (1, "too_few_labels")
     assert run("--events", str(tmp_path / "none.csv"))[0] == 2 and run("--days", "0")[0] == 2
+
+
+def remember(sales: int) -> None:
+    """Write labelled sales of 100 days into our own memory: large ones at night are fraud."""
+    now = clock.now()
+    events = [
+        FraudEvent(
+            ref=f"h:{number}", kind="sale", at=now - timedelta(days=100 * (sales - number) / sales), known_at=now, currency="EUR", buyer=f"b{number % 97}",
+            seller=f"s{number % 7}", amount_minor=90_000 if number % 20 == 0 else 2_000 + number % 500,
+        )
+        for number in range(sales)
+    ]  # fmt: skip
+    FraudEvent.objects.bulk_create(events)
+    FraudLabel.objects.bulk_create(
+        FraudLabel(
+            event=one,
+            is_fraud=one.amount_minor == 90_000,
+            known_at=now,
+            source="analyst",
+            actor="staff:1",
+            buyer=one.buyer,
+            seller=one.seller,
+        )
+        for one in events
+    )
+
+
+def test_an_analyst_trains_a_model_at_the_desk_sees_how_far_it_is_and_how_well_its_scores_fit() -> None:
+    risk = client_of("risk")
+    asks = "/admin/fraud/modelversion/do/train/"
+    assert (
+        "180 unless" in risk.get(asks).content.decode()
+        and press(client_of("finance"), asks, days="90", label_delay_days="7").status_code == 403
+    )
+    assert press(risk, asks, days="90", label_delay_days="7").status_code == 302
+    few = Training.objects.get()
+    assert "wait for it" in press(risk, asks, days="90", label_delay_days="7").content.decode()
+    assert run_trainings(actor=MAKER, at=clock.now()) == 1
+    few.refresh_from_db()
+    assert few.state == "failed" and "labelled sales" in few.error
+    remember(3_000)
+    press(risk, asks, days="120", label_delay_days="7")
+    asked = Training.objects.latest("pk")
+    Training.objects.filter(pk=asked.pk).update(state="running", beat_at=clock.now() - timedelta(hours=1))  # its worker is gone
+    page = reverse("admin:fraud_training_change", args=[asked.pk])
+    assert "being" not in risk.get(page).content.decode() and "0 of 3000" in risk.get(page).content.decode()
+    assert run_trainings(actor=MAKER, at=clock.now()) == 1
+    asked.refresh_from_db()
+    model = asked.model
+    assert asked.state == "done" and model is not None and (model.made_by, model.state) == (asked.actor, "waiting")
+    assert asked.done == asked.total == 3_000 and model.measured["auc"] > 0.95
+    lines = model.measured["calibration"]
+    assert sum(one["sales"] for one in lines) == model.measured["rows"] and lines[-1]["was"] > 0.9
+    shown = risk.get(reverse("admin:fraud_modelversion_change", args=[model.pk])).content.decode()
+    assert "What it said and what it was" in shown and "100 %" in risk.get(page).content.decode()
+    assert all(one.ok for one in check_books({9, 15}))
