@@ -260,6 +260,7 @@ def pages_named(user: Any, text: str) -> list[dict[str, Any]]:
 
 def _grouped(user: Any) -> tuple[list[dict[str, Any]], dict[str, str]]:
     """Return the groups with something to see for somebody, and the room of each address in them."""
+    item: dict[str, Any]
     work, set_up = _group(WORK_TITLE, folds=False), _group(SET_UP_TITLE)
     rooms: list[dict[str, Any]] = []
     room_of: dict[str, str] = {}
