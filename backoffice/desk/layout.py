@@ -8,6 +8,7 @@ from django.conf import settings
 from django.http import HttpRequest
 from django.templatetags.static import static
 from django.urls import reverse
+from django.utils.text import slugify
 
 # group → (title, icon, url name, permission that shows it)
 NAVIGATION: list[tuple[str, list[tuple[str, str, str, str]]]] = [
@@ -174,6 +175,42 @@ NAVIGATION: list[tuple[str, list[tuple[str, str, str, str]]]] = [
     ),
 ]
 
+# What people come for every day stands on top, whatever room it belongs to: url name → what it is called away from its room.
+WORK_TITLE = "Work"
+WORK = {
+    "admin:index": "Desk",
+    "admin:payouts_payoutrun_plan": "Plan a run",
+    "admin:backoffice_approval_changelist": "Approvals",
+    "admin:payouts_requirement_review_queue": "Review queue",
+    "admin:fraud_hit_changelist": "Screening hits",
+    "admin:fraud_case_changelist": "Cases",
+    "admin:fraud_decisionreview_changelist": "Decisions to review",
+    "admin:billing_dispute_changelist": "Disputes",
+    "admin:billing_break_changelist": "Breaks",
+}
+# What is agreed once and seldom touched.
+SET_UP_TITLE = "Set-up"
+SET_UP = {
+    "admin:payouts_tier_changelist": "Tiers of sellers",
+    "admin:payouts_minimumpayout_changelist": "Minimum payouts",
+    "admin:payouts_period_changelist": "Periods of the ledger",
+    "admin:billing_legalentity_changelist": "Legal entities",
+    "admin:billing_numberseries_changelist": "Number series",
+    "admin:billing_taxrate_changelist": "Tax rates",
+    "admin:billing_plan_changelist": "Plans",
+    "admin:billing_price_changelist": "Prices",
+    "admin:billing_coupon_changelist": "Coupons",
+    "admin:billing_dunningpolicy_changelist": "Dunning policies",
+    "admin:billing_billingbrake_changelist": "Brakes of billing",
+    "admin:billing_refundlimit_changelist": "Limits of refunds",
+    "admin:billing_disputepolicy_changelist": "Dispute policy",
+    "admin:billing_matchrulebook_changelist": "Rules of matching",
+    "admin:fraud_fraudpolicy_changelist": "Fraud policies",
+    "admin:fraud_screeningpolicy_changelist": "Screening policies",
+}
+# The groups somebody opened, by slug, dots between: kept by the browser, so that the page comes as it was left and nothing jumps.
+OPEN_COOKIE = "sidebar_open"
+
 
 def environment_label(request: HttpRequest) -> list[str]:
     """Return the label that says where one is, and its colour: live is red."""
@@ -194,21 +231,53 @@ def script(request: HttpRequest) -> str:
 
 
 def navigation(request: HttpRequest) -> list[dict[str, Any]]:
-    """Return the sidebar with what this person may see; groups without anything to see are left out."""
-    groups: list[dict[str, Any]] = []
-    for title, items in NAVIGATION:
-        shown = [
-            {"title": name, "icon": icon, "link": reverse(url), "active": False}
-            for name, icon, url, needs in items
-            if not needs or request.user.has_perm(needs)
-        ]
-        if shown:
-            groups.append({"title": title, "items": shown, "separator": False, "collapsible": False})
+    """Return the sidebar with what this person may see: the daily work on top, then each room folded but the one we are in and those left open."""
+    groups, room_of = _grouped(request.user)
     here = [(group, item) for group in groups for item in group["items"] if request.path.startswith(str(item["link"]))]
     if here:
         group, item = max(here, key=lambda pair: len(str(pair[1]["link"])))
         item["active"] = len(here) > 1 or request.path == item["link"]
         if item["active"]:
-            trail = {"group": group["title"], "item": item["title"], "link": item["link"]}
+            group["open"] = True
+            trail = {"group": room_of[item["link"]], "item": item["title"], "link": item["link"]}
             request.desk_trail = trail  # type: ignore[attr-defined]  # for the head of the page, which asks nobody twice
+    left_open = request.COOKIES.get(OPEN_COOKIE, "").split(".")
+    for group in groups:
+        group["open"] = group["open"] or group["slug"] in left_open
     return groups
+
+
+def pages_named(user: Any, text: str) -> list[dict[str, Any]]:
+    """Return the pages of the sidebar whose name, or whose room's, holds every word of a text; those named first come first."""
+    words = text.lower().split()
+    groups, room_of = _grouped(user)
+    found = []
+    for item in (item for group in groups for item in group["items"]):
+        name, room = item["title"].lower(), room_of[item["link"]].lower()
+        if words and all(any(one.startswith(word) for one in f"{name} {room}".split()) for word in words):
+            found.append((not name.startswith(words[0]), {**item, "room": room_of[item["link"]]}))
+    return [item for _, item in sorted(found, key=lambda pair: pair[0])]
+
+
+def _grouped(user: Any) -> tuple[list[dict[str, Any]], dict[str, str]]:
+    """Return the groups with something to see for somebody, and the room of each address in them."""
+    item: dict[str, Any]
+    work, set_up = _group(WORK_TITLE, folds=False), _group(SET_UP_TITLE)
+    rooms: list[dict[str, Any]] = []
+    room_of: dict[str, str] = {}
+    for title, items in NAVIGATION:
+        room = _group(title)
+        for name, icon, url, needs in items:
+            if needs and not user.has_perm(needs):
+                continue
+            item = {"title": WORK.get(url) or SET_UP.get(url) or name, "icon": icon, "link": reverse(url), "active": False}
+            room_of[item["link"]] = title
+            (work if url in WORK else set_up if url in SET_UP else room)["items"].append(item)
+        rooms.append(room)
+    for lifted, order in ((work, [*WORK.values()]), (set_up, [*SET_UP.values()])):
+        lifted["items"].sort(key=lambda item, order=order: order.index(item["title"]))
+    return [group for group in (work, *rooms[:-1], set_up, rooms[-1]) if group["items"]], room_of
+
+
+def _group(title: str, *, folds: bool = True) -> dict[str, Any]:
+    return {"title": title, "slug": slugify(title), "items": [], "collapsible": folds, "open": not folds}

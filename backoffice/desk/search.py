@@ -1,4 +1,4 @@
-"""One box for everything: ids first, then references, then account numbers, then names. Nothing one may not see is found."""
+"""One box for everything: pages by name; ids first, then references, then account numbers, then names. Nothing one may not see is found."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from django.db import models
 from django.http import HttpRequest
 from unfold.dataclasses import SearchResult
 
+from backoffice.desk.layout import pages_named
 from backoffice.kit.admin import display
 from backoffice.kit.ids import PublicIdField, prefix_of
 from fraud.screening.models import Party
@@ -24,7 +25,7 @@ from payouts.runs.queries import reference_to_id
 from payouts.sellers.models import Seller
 from payouts.sellers.queries import find_payee_by_number
 
-FOUND_MAX = 20
+FOUND_MAX, PAGES_MAX, PAGE_LETTERS_MIN = 20, 6, 2
 NAME_LETTERS_MIN = 3
 
 
@@ -57,6 +58,7 @@ def find_anything(request: HttpRequest, term: str) -> list[SearchResult]:
     text = (request.POST.get("s") or request.GET.get("s") or term).strip()
     if not text or len(text) > 120:
         return []
+    pages = [_page(one) for one in pages_named(request.user, text)[:PAGES_MAX]] if len(text) >= PAGE_LETTERS_MIN else []
     found: dict[tuple[str, int], SearchResult] = {}
     for way in (_ids, _references, _numbers, _named):
         for row in way(request.user, text):
@@ -65,7 +67,16 @@ def find_anything(request: HttpRequest, term: str) -> list[SearchResult]:
                 found.setdefault((row._meta.label, row.pk), _result(row, address))
         if found:
             break
-    return list(found.values())[:FOUND_MAX]
+    return [*pages, *found.values()][:FOUND_MAX]
+
+
+def _page(item: dict[str, Any]) -> SearchResult:
+    return SearchResult(
+        title=item["title"],
+        description=f"Page of {item['room']}" if item["room"] else "Page",
+        link=item["link"],
+        icon=item["icon"],
+    )
 
 
 def _result(row: models.Model, address: str) -> SearchResult:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin
-from django.contrib.auth.models import Group, User
+from django.contrib.auth.models import Group, Permission, User
 from django.db.models import Q
 from django.http import HttpRequest
 
@@ -151,7 +151,27 @@ class StaffAdmin(OperatorAdmin):
 
 def _permissions(row: Group, look: Look) -> Table:
     found = row.permissions.select_related("content_type").order_by("content_type__app_label", "codename")
-    return Table([Column("May"), Column("Code")], [(one.name, f"{one.content_type.app_label}.{one.codename}") for one in found])
+    return Table(
+        [Column("May"), Column("Code")], [(_words(one), f"{one.content_type.app_label}.{one.codename}") for one in found]
+    )
+
+
+def _words(permission: Permission) -> str:
+    """Return what a permission allows; Django's own names for seeing a kind of row run its words together ("Can view apikey")."""
+    model = permission.content_type.model_class()
+    verb = next(
+        (
+            verb
+            for verb in ("view", "add", "change", "delete")
+            if permission.codename == f"{verb}_{permission.content_type.model}"
+        ),
+        "",
+    )
+    return (
+        f"{verb} {model._meta.verbose_name_plural}"
+        if verb and model
+        else permission.name.removeprefix("can ").removeprefix("Can ")
+    )
 
 
 def _members(row: Group, look: Look) -> Table:

@@ -244,7 +244,7 @@ class DunningPolicyAdmin(OperatorAdmin):
             ("Days between", self.days(row)),
             ("Budgets", budgets),
             ("In the end", row.get_final_action_display()),
-            ("Codes that stop a card", ", ".join(row.hard_declines)),
+            ("What stops a card", ", ".join(code.replace("_", " ") for code in row.hard_declines)),
             ("Made by", self.person(row, "made_by")),
         ]
 

@@ -22,7 +22,6 @@ from backoffice.kit.admin import (
     money_column,
     plug,
     queue,
-    reason_column,
     state_column,
 )
 from backoffice.kit.money import Money
@@ -246,7 +245,11 @@ class PaymentAdmin(OperatorAdmin):
     id_shown = id_column("Payment")
     state_shown = state_column()
     customer_shown = link_column("Customer", "customer", name_of)
-    why = reason_column("Why", "decline_code")
+
+    @admin.display(description="Why")
+    def why(self, row: Payment) -> Any:
+        return display.coded(row.decline_code)
+
     asked = instant_column("Asked", "created_at")
     captured_money = money_column("Captured", "captured_minor")
     amount_money = money_column("Amount")
@@ -282,7 +285,7 @@ class PaymentAdmin(OperatorAdmin):
             ("Captured", display.money(row.captured_minor, row.currency) if row.captured_minor else ""),
             ("Owed by nobody", display.money(row.surplus_minor, row.currency) if row.surplus_minor else ""),
             ("In dispute", display.money(row.disputed_minor, row.currency) if row.disputed_minor else ""),
-            ("Declined with", row.decline_code),
+            ("Declined because", display.coded(row.decline_code)),
             ("Gateway", row.gateway),
             ("There", display.copyable(row.provider_ref) if row.provider_ref else ""),
             ("Charge there", display.copyable(row.charge_ref) if row.charge_ref else ""),

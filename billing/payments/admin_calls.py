@@ -18,7 +18,6 @@ from backoffice.kit.admin import (
     link_column,
     number_column,
     plug,
-    reason_column,
     state_column,
 )
 from billing.customers.models import Customer
@@ -50,7 +49,11 @@ class AttemptAdmin(OperatorAdmin):
         ExportColumn("created_at", lambda a: a.created_at),
     )
     state_shown = state_column()
-    code_shown = reason_column("Code", "code")
+
+    @admin.display(description="Why")
+    def code_shown(self, row: Attempt) -> Any:
+        return display.coded(row.code)
+
     tries_shown = number_column("Tries", "tries")
     called_at = instant_column("Last called", "last_called_at")
 
@@ -78,7 +81,7 @@ class AttemptAdmin(OperatorAdmin):
             ("Gateway", row.gateway),
             ("Key", display.copyable(row.key, row.key)),
             ("Outcome", row.get_outcome_display()),
-            ("Code", row.code),
+            ("Why", display.coded(row.code)),
             ("There", display.copyable(row.provider_ref) if row.provider_ref else ""),
             ("Taken up", f"{row.tries} times"),
             ("On record", display.instant(row.created_at)),

@@ -19,12 +19,12 @@ def calls(row: Any, look: Look) -> Table:
     rows, older = look.slice_of(attempts_of(row.public_id))
     cells = [
         (
-            display.link(one, f"{one.kind} no. {one.number}"), display.state(one), one.get_outcome_display() or display.EMPTY, one.code,
+            display.link(one, f"{one.kind} no. {one.number}"), display.state(one), one.get_outcome_display() or display.EMPTY, display.coded(one.code),
             str(one.tries), display.instant(one.last_called_at), display.clamped(one.reason),
         )
         for one in rows
     ]  # fmt: skip
-    columns = [Column("Call"), Column("State"), Column("Outcome"), Column("Code"), Column("Tries"), Column("Last called")]
+    columns = [Column("Call"), Column("State"), Column("Outcome"), Column("Why"), Column("Tries"), Column("Last called")]
     note = "A key is made of the subject and the number: the same call is never made under two keys."
     return Table([*columns, Column("Said")], cells, empty="The gateway was not called.", older=older, note=note if cells else "")
 
@@ -54,7 +54,7 @@ def payments_table(rows: QuerySet[Payment], look: Look) -> Table:
     found, older = look.slice_of(rows)
     cells = [
         (
-            display.link(one, display.short_id(one.public_id)), display.state(one), display.plain(one.purpose), one.decline_code,
+            display.link(one, display.short_id(one.public_id)), display.state(one), display.plain(one.purpose), display.coded(one.decline_code),
             display.instant(one.created_at), display.money(one.captured_minor, one.currency), display.money(one.amount_minor, one.currency),
         )
         for one in found

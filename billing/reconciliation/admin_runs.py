@@ -58,6 +58,19 @@ queue(
 # --- matches --------------------------------------------------------------------------------------------------------------
 
 
+# The columns that rules compare, in words.
+_NAMES_OF = {
+    "reference": "reference",
+    "batch_reference": "reference of the batch",
+    "provider_ref": "id at the provider",
+    "trace_ref": "trace id",
+}
+
+
+def _days(count: int) -> str:
+    return f"{count} day{'' if count == 1 else 's'}"
+
+
 def _rules(book: MatchRulebook, look: Look) -> Table:
     return Table(
         [Column("Order"), Column("Rule"), Column("By"), Column("Accounts"), Column("Days"), Column("Waits"), Column("Lets pass")],
@@ -65,17 +78,19 @@ def _rules(book: MatchRulebook, look: Look) -> Table:
             (
                 number,
                 one["code"].replace("_", " "),
-                f"{one.get('theirs', '')} = {one.get('ours', '')}" if one.get("theirs") else one["method"].replace("_", " "),
+                f"their {_NAMES_OF.get(one['theirs'], one['theirs'])} is our {_NAMES_OF.get(one.get('ours', ''), one.get('ours', ''))}"
+                if one.get("theirs")
+                else one["method"].replace("_", " "),
                 ", ".join(one["legs"]),
                 one.get("days", 0),
-                f"{one.get('settle_days', 0)} days",
-                f"{one['tolerance_minor']} minor units, {one['tolerance_bp'] / 100:g} %, as {one['difference']}"
+                _days(one.get("settle_days", 0)),
+                f"up to {one['tolerance_minor']:,} minor units and {one['tolerance_bp'] / 100:g} %, as a {one['difference']}"
                 if one.get("tolerance_minor")
                 else "nothing",
             )
             for number, one in enumerate(book.rules, 1)
         ],
-        note="Late after: " + ", ".join(f"{leg} {days} days" for leg, days in sorted(book.sla_days.items())),
+        note="Late after: " + ", ".join(f"{leg} {_days(days)}" for leg, days in sorted(book.sla_days.items())),
     )
 
 

@@ -43,8 +43,8 @@ def _fired(case: Case, look: Look) -> Table:
         cells.append((
             display.instant(one.at), priority_label(one.priority),
             display.link(one.decision, one.decision.get_outcome_display()) if one.decision else one.get_source_display(),
-            format_html("{}<br><code>{}</code>", display.clamped(one.text), one.code), ", ".join(rules) or display.EMPTY,
-            display.anchor(reverse("go", args=[one.about]), one.about) if one.about.partition("_")[0] in ("pay", "pac", "sel", "pmt") else one.about,
+            format_html('<span title="{}">{}</span>', one.code, display.clamped(one.text)), ", ".join(rules) or display.EMPTY,
+            display.subject(one.about),
             display.money(one.amount_minor, one.currency) if one.amount_minor else "", "again" if one.is_repeat else "",
         ))  # fmt: skip
     return Table(
@@ -59,20 +59,21 @@ def _stake(case: Case, look: Look) -> Table:
         return Table([], [], empty=f"{case.subject} is no seller of ours: no balance stands behind it.")
     buckets = seller_buckets([case.seller.pk])
     exposures = {one.currency: one for one in exposure_now(case.seller)}
-    rows = []
-    for currency in sorted({code for _, code in buckets} | set(exposures)):
-        found = buckets.get((case.seller.pk, currency), {})
-        known = exposures.get(currency)
-        amounts = [
-            display.money(found.get(name, 0), currency)
-            for name in ("pending", "available", "reserved", "in_payout", "advance", "debt")
-        ]
-        rows.append((*amounts, display.money(known.exposure_minor, currency) if known else display.EMPTY))
-    heads = [
-        Column(head, money=True)
-        for head in ("Pending", "Available", "Reserved", "In payout", "Advance", "Debt", "Exposure last night")
+    currencies = sorted({code for _, code in buckets} | set(exposures))
+    names = ("pending", "available", "reserved", "in_payout", "advance", "debt")
+    rows = [
+        (
+            name.replace("_", " ").capitalize(),
+            *(display.money(buckets.get((case.seller.pk, one), {}).get(name, 0), one) for one in currencies),
+        )
+        for name in names
     ]
-    return Table(heads, rows, empty="No money stands in this seller's name.")
+    last_night = [display.money(exposures[one].exposure_minor, one) if one in exposures else display.EMPTY for one in currencies]
+    return Table(
+        [Column("Bucket"), *(Column(one, money=True) for one in currencies)],
+        [*rows, ("Exposure last night", *last_night)] if currencies else [],
+        empty="No money stands in this seller's name.",
+    )
 
 
 def held_things(case: Case) -> list[tuple[str, str, Any, Any]]:
@@ -102,7 +103,7 @@ def held_things(case: Case) -> list[tuple[str, str, Any, Any]]:
 def _held(case: Case, look: Look) -> Table:
     rows = [
         (
-            display.anchor(reverse("go", args=[target]), target) if "_" in target else target,
+            display.subject(target),
             display.clamped(what),
             amount,
             display.instant(since),
@@ -174,7 +175,7 @@ def _before(case: Case, look: Look) -> Table:
         cells.append(
             (
                 way,
-                display.link(other, other.public_id),
+                display.link(other, display.short_id(other.public_id)),
                 f"{len(join.alerts)} alerts",
                 display.clamped(join.reason),
                 display.instant(join.at),
@@ -185,7 +186,7 @@ def _before(case: Case, look: Look) -> Table:
         cells.append(
             (
                 "earlier case",
-                display.link(other, other.public_id),
+                display.link(other, display.short_id(other.public_id)),
                 f"{other.alerts_count} alerts",
                 said,
                 display.instant(other.opened_at),
@@ -198,7 +199,7 @@ def _reports(case: Case, look: Look) -> Table:
     rows, older = look.slice_of(SuspicionReport.objects.filter(case=case))
     cells = [
         (
-            display.link(one, one.public_id),
+            display.link(one, display.short_id(one.public_id)),
             display.state(one, "state"),
             one.filed_ref,
             display.instant(one.filed_at or one.made_at),
@@ -228,7 +229,7 @@ def _cases_of(seller: Seller, look: Look) -> Table:
     rows, older = look.slice_of(Case.objects.filter(seller=seller))
     cells = [
         (
-            display.link(one, one.public_id), display.state(one, "state"), priority_label(one.priority), f"{one.alerts_count}", display.totals(one.at_stake),
+            display.link(one, display.short_id(one.public_id)), display.state(one, "state"), priority_label(one.priority), f"{one.alerts_count}", display.totals(one.at_stake),
             one.get_label_display(), display.instant(one.opened_at),
         )
         for one in rows

@@ -78,7 +78,7 @@ def _model(decision: Decision, look: Look) -> Table:
 
 def _money(decision: Decision, look: Look) -> Table:
     rows = [
-        (display.money(one.amount_minor, one.currency), display.state(one, "state"), display.link(one.hold, one.hold.public_id) if one.hold else "",
+        (display.money(one.amount_minor, one.currency), display.state(one, "state"), display.link(one.hold, display.short_id(one.hold.public_id)) if one.hold else "",
          one.ended_because)
         for one in WantedHold.objects.select_related("hold").filter(decision=decision)
     ]  # fmt: skip
@@ -124,7 +124,7 @@ class DecisionAdmin(OperatorAdmin):
     list_display = (
         "shown_id",
         "point_shown",
-        "subject",
+        "subject_shown",
         "outcome_shown",
         "because_shown",
         "code",
@@ -132,6 +132,7 @@ class DecisionAdmin(OperatorAdmin):
         "score_shown",
         "decided",
     )
+    wide_only = ("code", "score_shown")
     list_filter = (("outcome", ChoicesDropdownFilter), ("point", ChoicesDropdownFilter))
     search_by = (lambda term: Q(subject=term), lambda term: Q(seller=term))
     search_help_text = "Id, subject, or seller's id"
@@ -155,8 +156,12 @@ class DecisionAdmin(OperatorAdmin):
     score_shown = number_column("Score", "score")
     decided = instant_column("Decided", "decided_at")
 
+    @admin.display(description="Subject")
+    def subject_shown(self, row: Decision) -> Any:
+        return display.subject(row.subject)
+
     def page_title(self, row: Decision) -> str:
-        return f"{row.get_outcome_display().capitalize()}: {row.get_point_display()} {row.subject}"
+        return f"{row.get_outcome_display().capitalize()}: {row.get_point_display()} {display.short_id(row.subject)}"
 
     def headline(self, row: Decision) -> Any:
         return display.money(row.amount_minor, row.currency) if row.currency else ""
@@ -169,8 +174,8 @@ class DecisionAdmin(OperatorAdmin):
 
     def facts(self, row: Decision) -> list[tuple[str, Any]]:
         return [
-            ("Because of", row.get_because_display()), ("Reason code", row.code), ("The seller reads", row.seller_text), ("Score", row.score),
-            ("To be looked at by", display.day(row.review_on)), ("Seller", row.seller), ("Rule set", row.rule_set_id),
+            ("Subject", display.subject(row.subject)), ("Because of", row.get_because_display()), ("Reason code", row.code), ("The seller reads", row.seller_text), ("Score", row.score),
+            ("To be looked at by", display.day(row.review_on)), ("Seller", display.subject(row.seller) if row.seller else ""), ("Rule set", row.rule_set_id),
             ("Lists", row.lists_version), ("Catalogue", row.catalogue_version), ("Policy", row.policy_version),
             ("Took", f"{row.duration_us / 1000:.1f} ms"), ("Asked by", self.person(row, "actor")), ("Decided", display.instant(row.decided_at)),
         ]  # fmt: skip
@@ -225,7 +230,7 @@ class DecisionReviewAdmin(OperatorAdmin):
         return display.day(row.due_on)
 
     def page_title(self, row: DecisionReview) -> str:
-        return f"Review: {row.get_point_display()} {row.subject}"
+        return f"Review: {row.get_point_display()} {display.short_id(row.subject)}"
 
     def headline(self, row: DecisionReview) -> Any:
         return self.amount_money(row)
@@ -235,6 +240,6 @@ class DecisionReviewAdmin(OperatorAdmin):
 
     def facts(self, row: DecisionReview) -> list[tuple[str, Any]]:
         return [
-            ("Decision", display.link(row.decision, row.decision.public_id)), *_stops(row)[2:], ("Seller", row.seller), ("Look by", display.day(row.due_on)),
+            ("Decision", display.link(row.decision, display.short_id(row.decision.public_id))), *_stops(row)[2:], ("Seller", display.subject(row.seller) if row.seller else ""), ("Look by", display.day(row.due_on)),
             ("Judged by", self.person(row, "judged_by") if row.judged_by else ""), ("Passes until", display.instant(row.allowed_until)),
         ]  # fmt: skip

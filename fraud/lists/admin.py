@@ -79,6 +79,7 @@ def _opened(row: ListedValue) -> tuple[bytes, str, str]:
 class ListedValueAdmin(OperatorAdmin):
     list_display = ("shown", "list_shown", "kind_shown", "absolute", "state_shown", "why", "owner_shown", "ends", "since")
     list_filter = (("list", ChoicesDropdownFilter), ("kind", ChoicesDropdownFilter), ("state", ChoicesDropdownFilter))
+    wide_only = ("absolute", "since")
     machine = LISTED
     actor_fields = ("owner", "made_by", "approved_by", "ended_by")
     search_by = (lambda term: Q(value_index__in=[operations.index_of(kind, term) for kind in ValueKind.values]),)

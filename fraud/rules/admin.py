@@ -11,6 +11,7 @@ from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
+from django.utils.html import format_html
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 
 from backoffice.kit.admin import (
@@ -239,7 +240,7 @@ class RuleVersionAdmin(OperatorAdmin):
             ("The seller reads", row.seller_text),
             (
                 "Shadow",
-                f"{row.shadow_hours} hours, since {row.shadow_at:%Y-%m-%d %H:%M} UTC"
+                format_html("{} hours, since {}", row.shadow_hours, display.instant(row.shadow_at))
                 if row.shadow_at
                 else f"{row.shadow_hours} hours",
             ),

@@ -92,7 +92,7 @@ REQUIREMENT_EXAMPLE: dict[str, Any] = {
     "why": "The identity of each beneficial owner is verified.", "source": "Code monétaire et financier, articles L561-5 and R561-5-1",
     "evidence": "document:identity", "alternatives": ["passport", "identity_card", "residence_permit"], "capabilities": ["pay_out"],
     "blocks_until_met": True, "state": "currently_due", "awaiting": "seller", "deadline_at": None, "expires_at": None,
-    "error": {"code": "document_unreadable", "detail": "The photo is blurred. Take it again in daylight."}, "catalogue": "FR 2026-11-21",
+    "error": {"code": "document_unreadable", "detail": "The photo is blurred. Take it again in daylight."}, "catalogue": "FR 2026-11-21.2",
 }  # fmt: skip
 CAPABILITIES_EXAMPLE = {
     "object": "capabilities", "seller": SELLER_ID, "livemode": False,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
+from django.db.models import TextChoices
 from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 
@@ -16,8 +17,9 @@ from payouts.compliance.queries import capabilities_of, linked_sellers, ownershi
 from payouts.compliance.rows import OPEN
 from payouts.compliance.settling import live_persons
 from payouts.compliance.sockets import screening
-from payouts.compliance.states import Capability, CapabilityCode
+from payouts.compliance.states import Capability, CapabilityCode, DocumentState, RequirementState
 from payouts.sellers.models import Seller
+from payouts.sellers.states import PayeeStatus, SellerStatus
 
 _DOCUMENTS = "payouts.view_document"
 
@@ -263,6 +265,14 @@ def _messages(seller: Seller, look: Look) -> Table:
     )
 
 
+_STATES: dict[str, type[TextChoices]] = {
+    "seller": SellerStatus,
+    "payee_account": PayeeStatus,
+    "document": DocumentState,
+    "requirement": RequirementState,
+}
+
+
 def _timeline(seller: Seller, look: Look) -> Table:
     moments = review_timeline(seller)
     names = display.people(change.actor for change, _ in moments)
@@ -272,9 +282,9 @@ def _timeline(seller: Seller, look: Look) -> Table:
             (
                 display.instant(change.at),
                 title,
-                change.to_state.replace("_", " "),
+                display.state_of(_STATES[change.subject], change.to_state),
                 names.get(change.actor, ""),
-                display.clamped(change.reason or change.code.replace("_", " ")),
+                display.clamped(change.reason) or display.coded(change.code),
             )
             for change, title in moments
         ],

@@ -316,7 +316,7 @@ class BankFileEntryAdmin(OperatorAdmin):
             ("Way", self.way(row)),
             ("Booked", display.day(row.booked_on)),
             ("Read", display.instant(row.created_at)),
-            ("Code", row.code),
+            ("Code", display.coded(row.code)),
             ("End-to-end id", display.copyable(row.end_to_end_id, row.end_to_end_id)),
             ("The bank's reference", row.servicer_ref),
             ("Payment order", display.link(order, display.short_id(order.public_id)) if order else ""),

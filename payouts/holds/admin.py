@@ -174,7 +174,7 @@ class HoldAdmin(OperatorAdmin):
         return [
             ("Seller", display.link(row.seller)),
             ("Set aside", display.money(row.amount_minor, row.currency)),
-            ("Code", row.code),
+            ("Kind of reason", display.coded(row.code)),
             ("Owner", self.person(row, "owner")),
             ("What the seller reads", row.seller_text),
             ("Review on", display.day(row.review_on)),

@@ -31,6 +31,7 @@ from tests.factories.sellers import ACTOR, make_iban, make_tier
 pytestmark = pytest.mark.django_db
 ANSWERS = {
     "terms_accepted": "2026-01", "legal_entity": "1 rue de la Paix, 75002 Paris", "registration_number": SIREN, "vat_number": FR_VAT,
+    "trader_commitment": "I offer only what the law of the European Union allows.",
 }  # fmt: skip
 
 

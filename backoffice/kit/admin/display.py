@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime, time
 from functools import lru_cache
@@ -222,9 +223,39 @@ def plain(value: Any) -> Any:
             return format_html("<span>{}</span>", format_html_join(", ", "{}", sums))
         pairs = [(name.replace("_", " "), plain(item)) for name, item in value.items()]
         return format_html_join(", ", "{}: {}", pairs)
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     if isinstance(value, str) and prefix_of(value):
         return anchor(reverse("go", args=[value]), short_id(value))
+    if isinstance(value, str) and _ACTOR.fullmatch(value):
+        return people([value])[value]
+    if isinstance(value, str) and _INSTANT.match(value):
+        return _read_instant(value)
     return ", ".join(str(item) for item in value) if isinstance(value, list) else str(value)
+
+
+_ACTOR = re.compile(r"(?:staff:\d+|system:[a-z_]+)")
+_INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:")
+
+
+def _read_instant(text: str) -> str | SafeString:
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        return text
+    return instant(at) if at.tzinfo else text
+
+
+def coded(code: str) -> str | SafeString:
+    """Return a machine's code in words, the most telling part of it: 'card_declined/insufficient_funds' is insufficient funds; hovering shows the code."""
+    if not code:
+        return ""
+    return format_html('<span title="{}">{}</span>', code, code.rpartition("/")[2].replace("_", " "))
+
+
+def subject(ref: str) -> str | SafeString:
+    """Return what something is about: one of our ids as a short link, anything else as it is, its end if it is long."""
+    return anchor(reverse("go", args=[ref]), short_id(ref)) if prefix_of(ref) else shortened(ref)
 
 
 def people(actors: Iterable[str]) -> dict[str, str]:

@@ -156,7 +156,7 @@ class ObjectPages(ModelAdmin):
             "who": row.people.get(change.actor, change.actor),
             "at": display.instant(change.at),
             "reason": change.reason,
-            "code": change.code,
+            "code": display.coded(change.code),
         }
 
     def _row(self, request: HttpRequest, object_id: str) -> Any:

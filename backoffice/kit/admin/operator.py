@@ -42,7 +42,7 @@ class OperatorAdmin(Pressing):
     list_links: Sequence[tuple[str, str, str]] = ()  # (label, url name, permission)
     wide_only: Sequence[str] = ()  # columns left out on narrow screens; they stand on the row's page
     empty_title = "Nothing here yet"
-    empty_text = "Rows appear when something happens that makes them."
+    empty_text = "Nothing has happened yet that would make a row here."
     change_list_template = "backoffice/list.html"
 
     # --- permissions: nobody adds, edits or deletes here ---------------------------------------------------------------

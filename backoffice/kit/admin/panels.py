@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from typing import Any
 
 from django.db import models
@@ -18,6 +19,7 @@ ROWS_SHOWN = 25
 class Column:
     title: str
     money: bool = False
+    wide: bool = False  # left out on narrow screens, for what also stands on the row's own page
 
 
 @dataclass(slots=True)
@@ -32,6 +34,11 @@ class Table:
     note: str = ""
     foot: Sequence[Any] = ()
     links: Sequence[tuple[str, str]] = ()
+
+    @property
+    def lines(self) -> list[list[tuple[Column | None, Any]]]:
+        """The rows as (column, cell); a cell beyond the columns has none."""
+        return [list(zip_longest(self.columns, row)) for row in self.rows]
 
 
 @dataclass(frozen=True, slots=True)

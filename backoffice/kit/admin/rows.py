@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import date, datetime
 from functools import lru_cache
+from html import unescape
 from typing import Any
 
 from django.contrib.admin.utils import label_for_field
 from django.core.exceptions import FieldDoesNotExist
 from django.db import models
-from django.utils.html import format_html, format_html_join
+from django.utils.html import format_html, format_html_join, strip_tags
 from django.utils.safestring import SafeString
 from django.utils.text import capfirst
 from unfold.widgets import CHECKBOX_CLASSES
@@ -50,9 +51,14 @@ def cells_of(change_list: Any) -> Iterator[SafeString]:
     for row in change_list.result_list:
         address = display.page_of(row) or "#"
         shown = [(style, value_of(change_list.model_admin, row, name)) for style, name in zip(styles, names, strict=True)]
-        first = format_html('<th scope="row" class="{}"><a href="{}">{}</a></th>', shown[0][0], address, shown[0][1])
+        first = format_html('<th scope="row" class="{}"><a href="{}">{}</a></th>', shown[0][0], address, _unlinked(shown[0][1]))
         rest = format_html_join("", '<td class="{}">{}</td>', shown[1:])
         yield format_html("{}{}{}", _checkbox(row) if pick else "", first, rest)
+
+
+def _unlinked(value: Any) -> Any:
+    """Return the first cell without a link of its own: a link within a link would lead elsewhere, and leave an empty one behind."""
+    return unescape(strip_tags(value)) if isinstance(value, SafeString) and "<a " in value else value
 
 
 def value_of(model_admin: Any, row: Any, name: str) -> Any:

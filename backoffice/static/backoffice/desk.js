@@ -9,10 +9,10 @@
     window.Chart.defaults.color = dark ? "#a3abb8" : "#4b5563";
   }
 
-  /* The desk fetches its chart after itself; Unfold draws charts only once, when a page is loaded. */
+  /* The desk fetches its chart after itself; Unfold draws charts only once, when a page is loaded: a chart that came before that is drawn by it. */
   document.addEventListener("htmx:afterSettle", function () {
     var canvas = document.querySelector("#desk-chart canvas.chart:not([data-drawn])");
-    if (canvas && typeof renderCharts === "function") {
+    if (canvas && document.readyState === "complete" && !window.Chart.getChart(canvas) && typeof renderCharts === "function") {
       canvas.dataset.drawn = "1";
       renderCharts();
     }
@@ -114,6 +114,18 @@
     if (event.target.closest("[data-close-keys]")) { document.getElementById("desk-keys").close(); }
     if (event.target.closest("[data-open-keys]")) { document.getElementById("desk-keys").showModal(); }
   });
+
+  /* Which groups of the sidebar are open goes into a cookie, so that the next page comes from the server as this one was left. */
+  document.addEventListener("toggle", function (event) {
+    var group = event.target;
+    if (!group.matches || !group.matches("details[data-group]") || group.open === (group.dataset.was === "open")) { return; }
+    group.dataset.was = group.open ? "open" : "shut";
+    var name = "sidebar_open=";
+    var known = document.cookie.split("; ").find(function (one) { return one.startsWith(name); });
+    var slugs = known ? known.slice(name.length).split(".").filter(function (one) { return one && one !== group.dataset.group; }) : [];
+    if (group.open) { slugs.push(group.dataset.group); }
+    document.cookie = name + slugs.join(".") + "; path=/; max-age=31536000; samesite=lax" + (location.protocol === "https:" ? "; secure" : "");
+  }, true);
 
   /* Pages that are moving ask again every few seconds, and stop when the tab is hidden. */
   document.addEventListener("DOMContentLoaded", function () {

@@ -153,6 +153,8 @@ def _name_sentence(name: Name, listed: Name, found: Comparison) -> str:
         told.append(f"only the party has “{_words(name, found.added)}”")
     if found.swapped:
         told.append("the order differs")
+    if found.vague:
+        told.append("no part agrees closely")
     return "; ".join(told).capitalize() + "."
 
 

@@ -178,8 +178,14 @@ def sound_of(part: str) -> str:
 @lru_cache(maxsize=131_072)
 def skeleton_of(part: str) -> str:
     """Return the first letter and the consonants of a part as it sounds: 'mhmd' of every Mohammed."""
+    return _DOUBLE.sub(r"\1", consonants_of(part))
+
+
+@lru_cache(maxsize=131_072)
+def consonants_of(part: str) -> str:
+    """Return the first letter and every consonant of a part as it sounds, repeated ones too."""
     heard = sound_of(part)
-    return _DOUBLE.sub(r"\1", heard[:1] + _VOWELS.sub("", heard[1:]))
+    return heard[:1] + _VOWELS.sub("", heard[1:])
 
 
 @lru_cache(maxsize=131_072)

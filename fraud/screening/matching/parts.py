@@ -6,10 +6,10 @@ from functools import lru_cache
 
 from rapidfuzz.distance import OSA
 
-from fraud.screening.matching.names import bones_of, canon, skeleton_of, sound_of
+from fraud.screening.matching.names import bones_of, canon, consonants_of, skeleton_of, sound_of
 
 ALIKE_MIN = 0.70
-SAME_SKELETON = 0.82
+SAME_SKELETON, LOOSE_SKELETON = 0.82, 0.72
 SAME_SOUND, HEARD_SHARE = 0.97, 0.95
 SAME_BONES, FEW_BONES, VOWELLESS_MIN = 0.90, 0.75, 0.80
 SHORT_SKELETON = 0.72
@@ -37,7 +37,8 @@ def likeness(one: str, other: str) -> float:
     if alike < SAME_SKELETON:
         bones = skeleton_of(one)
         if len(bones) >= 3 and bones == skeleton_of(other):
-            return SAME_SKELETON
+            # "teterin" and "tyurine" share their consonants only where a repeated one counts once
+            alike = max(alike, SAME_SKELETON if consonants_of(one) == consonants_of(other) else LOOSE_SKELETON)
     return alike if alike >= ALIKE_MIN else 0.0
 
 

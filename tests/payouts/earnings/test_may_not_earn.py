@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -10,9 +11,10 @@ from django.test.utils import CaptureQueriesContext
 
 from backoffice.kit import clock
 from backoffice.kit.invariants import check_books
+from payouts.compliance.catalogue import catalogues
 from payouts.compliance.deriving import derive
 from payouts.compliance.models import Requirement
-from payouts.compliance.operations import accept_requirement
+from payouts.compliance.operations import accept_requirement, keep_deadlines
 from payouts.earnings.importing import import_earnings
 from payouts.earnings.models import Earning, RejectedLine
 from payouts.earnings.operations import StillRejected, retry_rejected
@@ -76,6 +78,32 @@ def test_the_rejected_line_of_a_file_is_kept_and_booked_once_the_requirement_is_
     accept_requirement(requirement_id=row(seller, "legal_entity").pk, actor=REVIEWER, at=AT, reason="as in the register")
     retry_rejected(rejected_id=kept.pk, actor=ROBOT, at=AT)
     assert Earning.objects.filter(seller=seller, kind="sale").count() == 1
+
+
+def test_a_trader_of_the_union_stops_earning_once_its_commitment_is_overdue_and_goes_on_with_it():
+    seller, private = make_newcomer(), make_newcomer(entity_type="individual")
+    commitment = row(seller, "trader_commitment")
+    assert [one.outcome for one in record(make_line(seller))] == ["accepted"], "the deadline is not there yet"
+    late = commitment.deadline_at + timedelta(minutes=1)
+    keep_deadlines(actor=ROBOT, at=late)
+
+    sale = make_line(seller)
+    sold, back, other = record(sale, make_line(seller, kind="refund", order_ref="o-2"), make_line(private), at=late)
+
+    assert (sold.outcome, sold.code, back.outcome, other.outcome) == ("rejected", "seller_may_not_accrue", "accepted", "accepted")
+    answer(seller, "trader_commitment", "I offer only what the law of the Union allows.", late)
+    assert [one.outcome for one in record(sale, at=late)] == ["accepted"]
+
+
+def test_only_laws_that_suspend_the_trade_keep_anybody_from_earning_and_never_before_a_deadline():
+    guards = {
+        (country, rule.code) for country, one in catalogues().items() for rule in one.rules if "accrue" in rule.capabilities
+    }
+    assert guards == {(country, "trader_commitment") for country in ("FR", "DE", "ES", "IT", "BE", "NL")} | {
+        ("US", "high_volume_contact")
+    }
+    rules = [rule for one in catalogues().values() for rule in one.rules if "accrue" in rule.capabilities]
+    assert all(not rule.gating and rule.grace_days and "suspension" in rule.source for rule in rules)
 
 
 def test_a_blocked_seller_earns_nothing_new_by_api_and_is_told_so():
