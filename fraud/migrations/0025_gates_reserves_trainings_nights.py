@@ -8,7 +8,7 @@ import backoffice.kit.ids
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("fraud", "0021_case_rules"),
+        ("fraud", "0022_indexes_of_decisions"),
         ("payouts", "0041_capabilities_named"),
     ]
 

@@ -4,8 +4,6 @@ from pathlib import Path
 
 from django.db import migrations
 
-from backoffice.staff.roles import write_roles
-
 SQL = (Path(__file__).parent.parent / "tradeins" / "rules_0043.sql").read_text()
 DROP = "DROP FUNCTION trade_in_fixed CASCADE;"
 ACCOUNT = "INSERT INTO ledger_chart (code, normal_sign, guarded, floor_minor) VALUES ('purchase.trade_in', 1, false, NULL)"
@@ -16,7 +14,6 @@ TIER = {"name": "Consumer", "delay_days": 0, "cool_off_hours": 72, "debt_limit":
 
 def write(apps, schema_editor):
     apps.get_model("payouts", "Tier").objects.get_or_create(code="consumer", defaults=TIER)
-    write_roles(apps)
 
 
 class Migration(migrations.Migration):

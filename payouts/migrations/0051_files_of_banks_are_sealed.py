@@ -27,7 +27,7 @@ def seal(apps, schema_editor):
 class Migration(migrations.Migration):
     """Not reversible: what was sealed is not laid open again."""
 
-    dependencies = [("payouts", "0041_capabilities_named")]
+    dependencies = [("payouts", "0043_trade_in_rules")]
 
     operations = [
         migrations.RunSQL(DROP),
