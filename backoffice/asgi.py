@@ -5,4 +5,9 @@ import os
 from django.core.asgi import get_asgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "backoffice.settings")
-application = get_asgi_application()
+site = get_asgi_application()
+
+# behind it: the apps are loaded now
+from billing.webhooks import threshold  # noqa: E402
+
+application = threshold.before(site)

@@ -121,7 +121,7 @@ def follow(ids: list[int], *, book: MatchRulebook, at: datetime) -> None:
     open_states = ["over", "under", "currency", "data", "split"]
     transition_set(LINE, of_groups, params | {"in": ["posted"], "not": "matched"}, LineState.MATCHED, **told)
     transition_set(LINE, of_groups, params | {"in": open_states, "not": "needs_review"}, LineState.NEEDS_REVIEW, **told)
-    _clear_breaks(params, at)
+    clear_breaks(ids, at)
     with connection.cursor() as cursor:
         cursor.execute(
             f"""SELECT g.id, g.state, g.leg, g.holder, g.reference, {_OFF}::bigint, g.currency,
@@ -133,7 +133,7 @@ def follow(ids: list[int], *, book: MatchRulebook, at: datetime) -> None:
     open_breaks([(None, *row) for row in wrong], book=book, at=at)
 
 
-def _clear_breaks(params: dict[str, Any], at: datetime) -> None:
+def clear_breaks(ids: Sequence[int], at: datetime) -> None:
     """Close the breaks of groups that add up now, and of lines that a group speaks for now."""
     transition_set(
         BREAK,
@@ -142,7 +142,7 @@ def _clear_breaks(params: dict[str, Any], at: datetime) -> None:
             UNION ALL
            SELECT b.id FROM billing_break b JOIN billing_stagedline l ON l.id = b.line_id
             WHERE l.group_id = ANY(%(groups)s) AND b.kind <> 'data' AND b.state IN ('open', 'requested')""",
-        params,
+        {"groups": list(ids)},
         BreakState.CLEARED,
         actor=ROBOT,
         at=at,

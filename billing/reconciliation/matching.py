@@ -16,18 +16,18 @@ from billing.reconciliation.judging import judge
 from billing.reconciliation.models import MatchRulebook
 from billing.reconciliation.rulebook import NAMES, Rule
 from billing.reconciliation.staging import ROBOT
+from billing.reconciliation.wholes import KEY, match_whole
 
 SLICE_LINES = 100_000
 
 # Payouts are put together by the room's own walk (payouts.py).
-_LOOSE = """SELECT l.id, l.side, l.leg, l.holder, l.currency, l."on",
+_LOOSE = """SELECT l.id, l.side, l.leg, l.holder, l.currency, l."on", l.amount_minor, l.state, l.bank_entry_id,
                    CASE l.side WHEN 'theirs' THEN l.{theirs} ELSE l.{ours} END AS name
               FROM billing_stagedline l
              WHERE l.group_id IS NULL AND l.state IN ('staged', 'needs_review') AND l.leg = ANY(%(legs)s)
                AND CASE l.side WHEN 'theirs' THEN l.{theirs} ELSE l.{ours} END <> ''
                AND NOT (l.source = 'provider' AND l.kind = 'payout')
                AND mod(abs(hashtext(CASE l.side WHEN 'theirs' THEN l.{theirs} ELSE l.{ours} END)::bigint), %(slices)s) = %(slice)s"""
-_KEY = "%(rule)s || '|' || k.leg || '|' || k.holder || '|' || k.currency || '|' || k.name"
 
 
 def match_by_names(*, rule: Rule, book: MatchRulebook, at: datetime, commit: Callable[[], None]) -> int:
@@ -38,6 +38,7 @@ def match_by_names(*, rule: Rule, book: MatchRulebook, at: datetime, commit: Cal
         params = {
             "legs": list(rule.legs), "slices": slices, "slice": number, "rule": rule.code, "book": book.pk, "at": at, "actor": str(ROBOT),
         }  # fmt: skip
+        joined += match_whole(_loose(rule), params)
         _open_groups(rule, params)
         touched = _join(rule, params)
         joined += touched[0]
@@ -70,7 +71,7 @@ def _open_groups(rule: Rule, params: dict[str, Any]) -> None:
                 fresh AS (
                     INSERT INTO billing_matchgroup (key, leg, holder, reference, currency, rulebook_id, rule, state, theirs_minor, ours_minor,
                         lines_count, last_on, decided_by, forced, created_at)
-                    SELECT {_KEY}, k.leg, k.holder, k.name, k.currency, %(book)s, %(rule)s, 'expected', 0, 0, 0, k.last_on, '', false, %(at)s
+                    SELECT {KEY}, k.leg, k.holder, k.name, k.currency, %(book)s, %(rule)s, 'expected', 0, 0, 0, k.last_on, '', false, %(at)s
                       FROM k ON CONFLICT (key) WHERE state <> 'void' DO NOTHING RETURNING id)
                 INSERT INTO backoffice_statechange (subject, subject_id, from_state, to_state, actor, code, reason, at)
                 SELECT 'match_group', id, '', 'expected', %(actor)s, '', '', %(at)s FROM fresh""",  # noqa: S608 - of constants and checked names
@@ -85,7 +86,7 @@ def _join(rule: Rule, params: dict[str, Any]) -> tuple[int, list[int]]:
             f"""WITH k AS MATERIALIZED ({_loose(rule)}),
                 joined AS (
                     UPDATE billing_stagedline l SET group_id = g.id FROM k JOIN billing_matchgroup g
-                        ON g.key = {_KEY} AND g.state <> 'void'
+                        ON g.key = {KEY} AND g.state <> 'void'
                      WHERE l.id = k.id AND l.group_id IS NULL RETURNING g.id AS group_id)
                 SELECT coalesce(sum(lines), 0)::bigint, coalesce(array_agg(group_id), '{{}}')
                   FROM (SELECT group_id, count(*) AS lines FROM joined GROUP BY 1) s""",  # noqa: S608 - of constants and checked names

@@ -154,6 +154,12 @@ class StagedLine(models.Model):
             ),
             models.Index(fields=["holder", "payout_ref"], name="staged_line_payout", condition=~Q(payout_ref="")),
             models.Index(fields=["reference"], name="staged_line_reference", condition=~Q(reference="")),
+            # the provider's own lines of its payouts, found by name among a million others
+            models.Index(
+                fields=["holder", "provider_ref"],
+                name="staged_line_of_payout",
+                condition=Q(source="provider", kind__in=["payout", "payout_failure", "payout_cancel"]),
+            ),
             models.Index(fields=["posting_id"], name="staged_line_posting", condition=Q(posting_id__isnull=False)),
         ]
 

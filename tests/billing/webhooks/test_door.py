@@ -135,7 +135,7 @@ def test_without_its_database_it_asks_to_be_sent_again(notice, monkeypatch):
         raise OperationalError("gone")
 
     with monkeypatch.context() as patch:
-        patch.setattr(connection, "cursor", gone)
+        patch.setattr(connection, "ensure_connection", gone)
         assert deliver(*signed(notice, now())).status_code == 503
     assert deliver(*signed(notice, now())).status_code == 200
 
