@@ -236,7 +236,7 @@ ROLES["lead"] |= _acts("train_models", "approve_models")
 
 # What decisions keep, and what they wait for; ending a reserve frees money, which those do who approve.
 for _role in ("risk", "lead", "auditor", "compliance", "finance"):
-    ROLES[_role] |= _views("fraud", ["riskreserve", "saletodecide", "training"])
+    ROLES[_role] |= _views("fraud", ["riskreserve", "saletodecide", "training", "exposurenight"])
 for _role in ("lead", "compliance"):
     ROLES[_role] |= _acts("end_risk_reserves")
 

@@ -101,8 +101,8 @@ class BacktestAdmin(OperatorAdmin):
     asked = instant_column("Asked", "asked_at")
 
     @admin.display(description="Progress")
-    def progress(self, row: Backtest) -> str:
-        return f"{100 * row.done // max(row.total, 1)} %" if row.state != BacktestState.DONE else "100 %"
+    def progress(self, row: Backtest) -> Any:
+        return display.progress(row.done, row.total, over=row.state == BacktestState.DONE)
 
     def page_title(self, row: Backtest) -> str:
         return f"{row.version} on the past"

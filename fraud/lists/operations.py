@@ -8,7 +8,7 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -281,7 +281,7 @@ def _import_row(row: dict[str, str], actor: Actor, at: datetime) -> None:
     )  # fmt: skip
 
 
-def export_values(rows: Sequence[ListedValue]) -> str:
+def export_values(rows: Iterable[ListedValue]) -> str:
     """Return values as the import takes them, opened: only for who may, and the audit says who did."""
     out = io.StringIO()
     writer = csv.writer(out)

@@ -181,11 +181,9 @@ class TrainingAdmin(OperatorAdmin):
         return str(row).capitalize()
 
     @admin.display(description="Progress")
-    def progress(self, row: Training) -> str:
-        if row.state == TrainingState.DONE:
-            return "100 %"
+    def progress(self, row: Training) -> Any:
         # reading the labelled sales is nearly all of it; the fit and the measuring come after the last of them
-        return f"{min(99, 100 * row.done // max(row.total, 1))} %"
+        return display.progress(row.done, row.total, over=row.state == TrainingState.DONE)
 
     @admin.display(description="Model")
     def model_shown(self, row: Training) -> Any:

@@ -96,9 +96,10 @@ def wording_fields(row: RuleVersion | None) -> dict[str, Any]:
 
 
 def wording_of(asked: dict[str, Any]) -> Wording:
-    return Wording(
-        **{one.name: asked[one.name] or 0 if one.name.startswith("reserve_") else asked[one.name] for one in fields_of(Wording)}
-    )
+    given: dict[str, Any] = {one.name: asked[one.name] for one in fields_of(Wording)}
+    # left empty, there is no reserve
+    given |= {name: given[name] or 0 for name in ("reserve_basis_points", "reserve_days")}
+    return Wording(**given)
 
 
 def _says(row: RuleVersion) -> list[tuple[str, Any]]:

@@ -15,12 +15,15 @@ from fraud.features.models import Point
 from fraud.features.recording import Happening
 from fraud.lists.models import ListedValue
 from fraud.lists.operations import approve_listed, list_value
+from fraud.model.asked import ask_training
 from fraud.model.models import ModelVersion
 from fraud.model.operations import approve_model, keep_model
 from fraud.model.scoring import Formula, Input
 from fraud.model.training import Trained
 from fraud.rules.models import RuleVersion
 from fraud.rules.operations import Wording, approve_rule, ask_for_approval, draft_rule, go_live, start_shadow
+from tests.factories.earnings import make_line, record
+from tests.factories.sellers import make_seller
 
 AT = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 ROBOT = system("test")
@@ -77,7 +80,11 @@ def make_model(*, live: bool = True, review_from: int = 500, at: datetime = AT) 
 def furnish() -> Decision:
     """Make a row of everything the screens of decisions show; return a decision that was held."""
     make_model()
-    version = make_live("event.amount_minor > 1000", name="furnished")
+    version = make_live("event.amount_minor > 1000", name="furnished", reserve_basis_points=1_000, reserve_days=30)
+    ask_training(days=30, label_delay_days=7, actor=MAKER, at=AT)
+    seller = make_seller()
+    record(make_line(seller), at=AT)
+    ask(seller=seller)
     make_listed("watched", "buyer", "b1")
     decision = ask()
     ask_backtest(version_id=version.pk, days=5, actor=MAKER, at=AT)

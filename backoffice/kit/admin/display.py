@@ -192,6 +192,16 @@ def _page_pattern(model: type[models.Model], prefix: str, urlconf: str | None) -
         return None
 
 
+def progress(done: int, total: int, *, over: bool = False) -> SafeString:
+    """Return how far something is, as a bar with its share; 100 % only once it is `over`, and then whatever was counted."""
+    share = 100 if over else min(99, 100 * done // max(total, 1))
+    return format_html(
+        '{0} %<div class="progress" role="progressbar" aria-label="Progress" aria-valuenow="{0}" aria-valuemin="0" aria-valuemax="100">'
+        '<span style="width: {0}%"></span></div>',
+        share,
+    )
+
+
 def link(row: models.Model | None, text: Any = None) -> str | SafeString:
     """Return a link to a row's page with its name."""
     if row is None:

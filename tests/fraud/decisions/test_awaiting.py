@@ -70,10 +70,10 @@ def test_what_cannot_be_decided_is_tried_again_then_waits_for_a_person_and_its_m
     seller = make_seller()
     bad, good = sell(seller), sell(seller)
 
-    def breaks(earning):
+    def breaks(earning, told):
         if earning.pk == bad.pk:
             raise LookupError("account FR76 3000")
-        return asked(earning)
+        return asked(earning, told)
 
     asked = awaiting.question_of
     monkeypatch.setattr(awaiting, "question_of", breaks)

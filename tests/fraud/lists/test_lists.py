@@ -7,7 +7,9 @@ from datetime import timedelta
 
 import pytest
 from django.db import connection, connections, transaction
+from django.test import Client
 
+from backoffice.staff.models import AuditEntry
 from fraud.lists.models import ListedValue
 from fraud.lists.operations import (
     ListedAlready,
@@ -20,6 +22,7 @@ from fraud.lists.operations import (
     lock_lists,
 )
 from tests.factories.fraud import AT, MAKER, ROBOT, ask, make_listed
+from tests.factories.sellers import make_staff
 
 SECRET = "DE89370400440532013000"
 
@@ -76,6 +79,27 @@ def test_a_file_goes_in_line_by_line_and_comes_out_as_it_went_in():
     assert end_expired(actor=ROBOT, at=AT + timedelta(days=365)) == 1
     with pytest.raises(ListedValueInvalid, match="first line"):
         import_values(text="a,b\n1,2", actor=MAKER, at=AT)
+
+
+@pytest.mark.django_db
+def test_a_whole_list_is_taken_out_opened_by_who_may_and_the_audit_names_them():
+    make_listed("blocked", "email", "rob@example.com")
+    make_listed("watched", "device", "d7")
+    risk = make_staff("risk")
+    client, other = Client(), Client()
+    client.force_login(risk)
+    other.force_login(make_staff("auditor"))
+    address = "/admin/fraud/listedvalue/export/blocked/"
+    assert "Export the blocked" in client.get("/admin/fraud/listedvalue/").content.decode()
+    answer = client.get(address)
+    assert answer.content.decode().splitlines()[1:] == ["blocked,email,rob@example.com,known from before,,"]
+    assert (
+        "no-store" in answer["Cache-Control"]
+        and client.post(address).status_code == 405
+        and other.get(address).status_code == 403
+    )
+    taken = AuditEntry.objects.get(action="list.export")
+    assert (taken.actor, taken.subject) == (f"staff:{risk.pk}", "blocked")
 
 
 @pytest.mark.races
