@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from django.db.models import TextChoices
@@ -110,7 +110,7 @@ def _persons(seller: Seller, look: Look) -> Table:
             (
                 display.link(one, one.name),
                 roles_text(one.roles),
-                one.birth_on,
+                born_text(one),
                 one.country,
                 _standing(screening.standing(one.public_id)),
             )
@@ -119,6 +119,11 @@ def _persons(seller: Seller, look: Look) -> Table:
         empty="Nobody is named yet.",
         note=f"The seller itself: {_STANDINGS.get(said := screening.standing(seller.public_id), said)}.",
     )
+
+
+def born_text(person: Person) -> Any:
+    """Return a date of birth, kept as ISO text, as people write it."""
+    return display.day(date.fromisoformat(person.birth_on)) if person.birth_on else display.EMPTY
 
 
 _STANDINGS = {
@@ -342,7 +347,7 @@ def person_facts(row: Person) -> list[tuple[str, Any]]:
         ("Seller", display.link(row.seller, row.seller.legal_name)),
         ("Kind", row.get_kind_display()),
         ("Roles", roles_text(row.roles)),
-        ("Born", row.birth_on or "–"),
+        ("Born", born_text(row)),
         ("Country", row.country),
         ("Address", row.address or "–"),
         ("Phone", row.phone or "–"),
