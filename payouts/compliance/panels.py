@@ -18,7 +18,7 @@ from payouts.compliance.rows import OPEN
 from payouts.compliance.settling import live_persons
 from payouts.compliance.sockets import screening
 from payouts.compliance.states import Capability, CapabilityCode, DocumentState, RequirementState
-from payouts.sellers.models import Seller
+from payouts.sellers.models import PayeeAccount, Seller
 from payouts.sellers.states import PayeeStatus, SellerStatus
 
 _DOCUMENTS = "payouts.view_document"
@@ -240,6 +240,29 @@ def queue_table(at: datetime) -> Table:
         ],
         empty="Nobody waits.",
         note="By deadline, then who is stopped by it, then risk, money waiting and age.",
+    )
+
+
+def payee_table(at: datetime) -> Table:
+    """Return the payee accounts that were changed and are not paid yet, whose cool-off ends first."""
+    rows = PayeeAccount.objects.filter(status=PayeeStatus.ACTIVE, cool_off_until__gt=at).select_related("seller")
+    shown = list(rows.order_by("cool_off_until", "pk")[:100])
+    names = display.people(row.created_by for row in shown)
+    return Table(
+        _columns("Account", "Seller", "Name check", "Changed", "By", "Cool-off until"),
+        [
+            (
+                display.link(row, display.steady(f"{row.masked} v{row.version}")),
+                display.link(row.seller, row.seller.legal_name),
+                display.state(row, "name_check"),
+                display.instant(row.created_at),
+                names.get(row.created_by, ""),
+                display.instant(row.cool_off_until),
+            )
+            for row in shown
+        ],
+        empty="No account waits out its cool-off.",
+        note="Nothing is paid to them before. Call the seller on a number known before the change; a name check stands on the account's page.",
     )
 
 
