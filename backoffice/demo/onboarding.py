@@ -46,7 +46,7 @@ def _almost_there(at: datetime) -> None:
     zoltan = _name(seller, "Zoltan Krabbenhoft", ["owner", "representative"], "HU", date(1961, 4, 17), at)
     claire = _name(seller, "Claire Vasseur", ["owner"], "FR", date(1984, 9, 2), at)
     holding = _name(seller, "Lumière Holding SARL", ["owner"], "FR", None, at)
-    stakes = [(holding.public_id, None, 6_000), (claire.public_id, None, 4_000)]
+    stakes: list[tuple[str, str | None, int]] = [(holding.public_id, None, 6_000), (claire.public_id, None, 4_000)]
     stakes += [(zoltan.public_id, holding.public_id, 7_000), (claire.public_id, holding.public_id, 3_000)]
     declare_ownership(seller_id=seller.pk, stakes=stakes, actor=_THEMSELVES, at=at)
     _upload(seller, "registration_document", "Extrait Kbis", "Atelier Lumière SAS, SIREN 732 829 320", at)
