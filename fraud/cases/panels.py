@@ -48,7 +48,7 @@ def _fired(case: Case, look: Look) -> Table:
             display.money(one.amount_minor, one.currency) if one.amount_minor else "",
         ))  # fmt: skip
     return Table(
-        [*_columns("When", "Urgency", "By", "What", "Rules", "About"), Column("Amount", money=True)],
+        [*_columns("When", "Urgency", "By", "What"), Column("Rules", wide=True), Column("About"), Column("Amount", money=True)],
         cells,
         older=older,
     )
