@@ -15,7 +15,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management import call_command
 
-from backoffice.demo import bank, fraud
+from backoffice.demo import bank, fraud, onboarding
 from backoffice.demo.billing import DemoBilling, billed, demo_billing
 from backoffice.demo.sales import Shop, bad_lines
 from backoffice.demo.sellers import DemoSeller, make_sellers
@@ -107,6 +107,9 @@ def seed_demo(
         trade_ins = DemoTradeIns(people=people, end=demo.end, days=days)
         _live(demo, market, demo_billing(people=people, days=days, end=demo.end), trade_ins)
         _interesting_things(demo, market, people, at)
+        say(
+            f"{onboarding.arrive(people=people, at=at)} newcomers on their way in: papers to look at, one who resembles somebody listed"
+        )
         while relay(at=at):
             pass
         decided = fraud.furnish(people=people, at=at)

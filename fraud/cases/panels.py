@@ -41,14 +41,14 @@ def _fired(case: Case, look: Look) -> Table:
     for one in rows:
         rules = [hit["rule"] for hit in one.decision.results if hit["result"] == "hit" and hit["counted"]] if one.decision else []
         cells.append((
-            display.instant(one.at), priority_label(one.priority),
+            display.instant(one.at), format_html("{} {}", priority_label(one.priority), "again" if one.is_repeat else ""),
             display.link(one.decision, one.decision.get_outcome_display()) if one.decision else one.get_source_display(),
             format_html('<span title="{}">{}</span>', one.code, display.clamped(one.text)), ", ".join(rules) or display.EMPTY,
             display.subject(one.about),
-            display.money(one.amount_minor, one.currency) if one.amount_minor else "", "again" if one.is_repeat else "",
+            display.money(one.amount_minor, one.currency) if one.amount_minor else "",
         ))  # fmt: skip
     return Table(
-        [*_columns("When", "Urgency", "By", "What", "Rules", "About"), Column("Amount", money=True), Column("")],
+        [*_columns("When", "Urgency", "By", "What"), Column("Rules", wide=True), Column("About"), Column("Amount", money=True)],
         cells,
         older=older,
     )

@@ -75,9 +75,9 @@ def _effect(row: ListedValue) -> list[tuple[str, Any]]:
 
 @admin.register(ListedValue)
 class ListedValueAdmin(OperatorAdmin):
-    list_display = ("shown", "list_shown", "kind_shown", "absolute", "state_shown", "why", "owner_shown", "ends", "since")
+    list_display = ("shown", "list_shown", "kind_shown", "state_shown", "why", "owner_shown", "ends", "since")
     list_filter = (("list", ChoicesDropdownFilter), ("kind", ChoicesDropdownFilter), ("state", ChoicesDropdownFilter))
-    wide_only = ("absolute", "since")
+    wide_only = ("since",)
     machine = LISTED
     actor_fields = ("owner", "made_by", "approved_by", "ended_by")
     search_by = (lambda term: Q(value_index__in=[operations.index_of(kind, term) for kind in ValueKind.values]),)
@@ -133,7 +133,11 @@ class ListedValueAdmin(OperatorAdmin):
             fields=lambda row: {"reason": fields.reason()}, effect=_effect, done="Taken off.",
         ),
     )  # fmt: skip
-    list_shown = choice_column("List", "list")
+
+    @admin.display(description="List")
+    def list_shown(self, row: ListedValue) -> str:
+        return f"{row.get_list_display()}, absolutely" if row.absolute else str(row.get_list_display())
+
     kind_shown = choice_column("Kind", "kind")
     state_shown = state_column("State", "state")
     why = reason_column("Why", "reason")

@@ -235,6 +235,8 @@ class RequirementAdmin(OperatorAdmin):
             "title": "Review queue",
             "panel": {"title": "Review queue"},
             "table": panels.queue_table(clock.now()),
+            "payees": panels.payee_table(clock.now()) if request.user.has_perm("payouts.view_payeeaccount") else None,
+            "payees_panel": {"title": "Payee accounts that changed"},
             "take_next": reverse(self._url("list_button"), args=["claim_next"]) if request.user.has_perm(REVIEW) else "",
         }
         return TemplateResponse(request, "backoffice/review_queue.html", context)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from django.db.models import TextChoices
@@ -18,7 +18,7 @@ from payouts.compliance.rows import OPEN
 from payouts.compliance.settling import live_persons
 from payouts.compliance.sockets import screening
 from payouts.compliance.states import Capability, CapabilityCode, DocumentState, RequirementState
-from payouts.sellers.models import Seller
+from payouts.sellers.models import PayeeAccount, Seller
 from payouts.sellers.states import PayeeStatus, SellerStatus
 
 _DOCUMENTS = "payouts.view_document"
@@ -112,7 +112,7 @@ def _persons(seller: Seller, look: Look) -> Table:
             (
                 display.link(one, one.name),
                 roles_text(one.roles),
-                one.birth_on,
+                born_text(one),
                 one.country,
                 _standing(screening.standing(one.public_id)),
             )
@@ -121,6 +121,11 @@ def _persons(seller: Seller, look: Look) -> Table:
         empty="Nobody is named yet.",
         note=f"The seller itself: {_STANDINGS.get(said := screening.standing(seller.public_id), said)}.",
     )
+
+
+def born_text(person: Person) -> Any:
+    """Return a date of birth, kept as ISO text, as people write it."""
+    return display.day(date.fromisoformat(person.birth_on)) if person.birth_on else display.EMPTY
 
 
 _STANDINGS = {
@@ -240,6 +245,29 @@ def queue_table(at: datetime) -> Table:
     )
 
 
+def payee_table(at: datetime) -> Table:
+    """Return the payee accounts that were changed and are not paid yet, whose cool-off ends first."""
+    rows = PayeeAccount.objects.filter(status=PayeeStatus.ACTIVE, cool_off_until__gt=at).select_related("seller")
+    shown = list(rows.order_by("cool_off_until", "pk")[:100])
+    names = display.people(row.created_by for row in shown)
+    return Table(
+        _columns("Account", "Seller", "Name check", "Changed", "By", "Cool-off until"),
+        [
+            (
+                display.link(row, display.steady(f"{row.masked} v{row.version}")),
+                display.link(row.seller, row.seller.legal_name),
+                display.state(row, "name_check"),
+                display.instant(row.created_at),
+                names.get(row.created_by, ""),
+                display.instant(row.cool_off_until),
+            )
+            for row in shown
+        ],
+        empty="No account waits out its cool-off.",
+        note="Nothing is paid to them before. Call the seller on a number known before the change; a name check stands on the account's page.",
+    )
+
+
 def _links(seller: Seller, look: Look) -> Table:
     return Table(
         _columns("Seller", "State", "Shares"),
@@ -351,7 +379,7 @@ def person_facts(row: Person) -> list[tuple[str, Any]]:
         ("Seller", display.link(row.seller, row.seller.legal_name)),
         ("Kind", row.get_kind_display()),
         ("Roles", roles_text(row.roles)),
-        ("Born", row.birth_on or "–"),
+        ("Born", born_text(row)),
         ("Country", row.country),
         ("Address", row.address or "–"),
         ("Phone", row.phone or "–"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from datetime import date
 from typing import Any
 
 from django.urls import reverse
@@ -38,7 +39,11 @@ def proven_data(row: Document) -> list[tuple[str, str]]:
     """Return what a paper has to show: of the person it is about, of the account, or of the seller with the numbers it gave."""
     person = row.requirement.person
     if person is not None:
-        facts = [("Name", person.name), ("Born", person.birth_on), ("Country", person.country)]
+        facts = [
+            ("Name", person.name),
+            ("Born", display.day(date.fromisoformat(person.birth_on)) if person.birth_on else ""),
+            ("Country", person.country),
+        ]
         return [*facts, ("Address", person.address)] if row.kind == "address" else facts
     if row.kind == "bank_account":
         accounts = PayeeAccount.objects.filter(seller=row.seller).exclude(status=PayeeStatus.SUPERSEDED).order_by("-pk")[:3]
@@ -76,7 +81,7 @@ def next_page(row: Document) -> str | None:
 def _papers_to_decide(seller: Seller, look: Look) -> Table:
     may_open, may_read = look.user.has_perm(OPEN_DOCUMENTS), look.user.has_perm("payouts.view_person")
     return Table(
-        [Column("Paper"), Column("Proves"), Column("Has to show"), Column("Sent"), Column("File")],
+        [Column("Paper"), Column("Proves"), Column("Has to show"), Column("Sent"), Column("File", wide=True)],
         [
             (
                 display.link(one, kind_text(one).capitalize()),

@@ -88,15 +88,21 @@ def _drawn(title: str, footer: str, facts: Sequence[tuple[str, str]], boxes: Seq
     _write(canvas, MARGIN, y, title, bold=True)
     y -= 2 * LEADING
     for name, value in facts:
+        canvas.setFillGray(0.4)
         _write(canvas, MARGIN, y, name)
+        canvas.setFillGray(0)
         for piece in wrap(value, 70) or [""]:
             _write(canvas, MARGIN + 150, y, piece)
             y -= LEADING
     y -= LEADING
+    canvas.setLineWidth(0.4)
+    canvas.setStrokeGray(0.7)
     for name, value in boxes:
+        canvas.line(MARGIN, y + LEADING - 3, WIDTH - MARGIN, y + LEADING - 3)
         _write(canvas, MARGIN, y, name)
         _write(canvas, WIDTH - MARGIN, y, value, right=True)
-        y -= LEADING
+        y -= LEADING + 2
+    canvas.line(MARGIN, y + LEADING - 3, WIDTH - MARGIN, y + LEADING - 3)
     y -= LEADING
     for piece in wrap(NOTICE, 105):
         _write(canvas, MARGIN, y, piece)

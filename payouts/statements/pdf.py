@@ -16,7 +16,7 @@ WIDTH, HEIGHT = A4
 MARGIN = 42
 SIZE, LEADING = 8, 12
 # left edge of text columns, right edge of amounts
-_COLUMNS = [("No.", MARGIN, "left", 24), ("Date", MARGIN + 26, "left", 52), ("What", MARGIN + 80, "left", 172),
+_COLUMNS = [("No.", MARGIN, "left", 24), ("Date", MARGIN + 26, "left", 58), ("What", MARGIN + 86, "left", 166),
             ("Order", MARGIN + 256, "left", 94), ("Gross", MARGIN + 405, "right", 52), ("Fee", MARGIN + 456, "right", 48),
             ("Amount", WIDTH - MARGIN, "right", 52)]  # fmt: skip
 _PLAIN, _BOLD, _JAPANESE = "Vera", "VeraBd", "HeiseiKakuGo-W5"
@@ -41,8 +41,10 @@ def draw(
         for name, value in facts:
             sheet.fact(name, value)
         sheet.gap()
+        sheet.summary_head()
         for label, count, amount in summary:
             sheet.summary(label, count, amount)
+        sheet.rule()
         sheet.summary("Total", "", total, bold=True)
         sheet.gap()
         sheet.unit()
@@ -76,6 +78,18 @@ class _Sheet:
         self._text(MARGIN + 160, value, width=WIDTH - 2 * MARGIN - 160)
         self._down()
 
+    def summary_head(self) -> None:
+        self._text(MARGIN, "Summary", bold=True)
+        self._right(MARGIN + 360, "Lines", bold=True)
+        self._right(WIDTH - MARGIN, f"Amount, {self._currency}", bold=True)
+        self._down()
+        self.rule()
+
+    def rule(self) -> None:
+        """Draw a line between the row above and the next one."""
+        self._canvas.setLineWidth(0.4)
+        self._canvas.line(MARGIN, self._y + LEADING - 3, WIDTH - MARGIN, self._y + LEADING - 3)
+
     def summary(self, label: str, count: str, amount: str, *, bold: bool = False) -> None:
         self._text(MARGIN, label, bold=bold, width=300)
         self._right(MARGIN + 360, count)
@@ -104,8 +118,8 @@ class _Sheet:
         self._down()
 
     def total(self, amount: str) -> None:
-        self._canvas.line(MARGIN, self._y + LEADING - 3, WIDTH - MARGIN, self._y + LEADING - 3)
-        self._text(MARGIN + 80, "Total", bold=True)
+        self.rule()
+        self._text(MARGIN + 86, "Total", bold=True)
         self._right(WIDTH - MARGIN, amount, bold=True)
 
     def finish(self) -> bytes:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import csv
 import io
+from datetime import date
 from typing import Any
+
+from django.conf import settings
 
 from backoffice.kit.money import Money
 from payouts.runs.models import Payout
@@ -63,30 +66,30 @@ def statement_csv(payout: Payout) -> bytes:
 def statement_pdf(payout: Payout) -> bytes:
     """Return the statement as a PDF: head, summary, lines, total, page numbers; the same bytes every time."""
     lines = payout_lines(payout)
-    head = _head(payout)
     facts = [
+        ("From", settings.PLATFORM_NAME),
         ("Paid to", f"{payout.seller.legal_name} ({payout.seller.external_id})"),
         ("Account", payout.payee_account.masked),
         ("Reference on the bank statement", payout.reference),
         ("Payout", payout.public_id),
-        ("Built on", f"{payout.built_at:%Y-%m-%d}"),
-        ("Expected on", head["expected_arrival_on"] or "-"),
+        ("Built on", _day(payout.built_at)),
+        ("Expected on", _day(payout.expected_arrival_on) if payout.expected_arrival_on else "-"),
         ("State", payout.get_status_display()),
     ]
     table = [
         (
             str(line.line_no),
-            f"{line.occurred_at or line.recorded_at:%Y-%m-%d}",
+            _day(line.occurred_at or line.recorded_at),
             line.text,
             line.order_ref or line.source,
-            _decimal(line.gross_minor, line.currency),
-            _decimal(line.fee_minor, line.currency),
-            _decimal(line.amount_minor, line.currency),
+            _grouped(line.gross_minor, line.currency),
+            _grouped(line.fee_minor, line.currency),
+            _grouped(line.amount_minor, line.currency),
         )
         for line in lines
     ]
     summary = [
-        (row["label"].capitalize(), str(row["count"]), _decimal(row["amount_minor"], payout.currency))
+        (row["label"].capitalize(), f"{row['count']:,}", _grouped(row["amount_minor"], payout.currency))
         for row in summary_of(lines)
     ]
     return draw(
@@ -158,6 +161,15 @@ def _safe(text: str) -> str:
 
 def _json(amount_minor: int | None, currency: str) -> dict[str, int | str] | None:
     return None if amount_minor is None else Money(amount_minor, currency).as_json()
+
+
+def _day(at: date) -> str:
+    return f"{at.day} {at:%b %Y}"
+
+
+def _grouped(amount_minor: int | None, currency: str) -> str:
+    """Return an amount for people, without its currency, which stands above the column."""
+    return "" if amount_minor is None else Money(amount_minor, currency).display().rpartition(" ")[0]
 
 
 def _decimal(amount_minor: int | None, currency: str) -> str:

@@ -37,8 +37,8 @@ class Table:
 
     @property
     def lines(self) -> list[list[tuple[Column | None, Any]]]:
-        """The rows as (column, cell); a cell beyond the columns has none."""
-        return [list(zip_longest(self.columns, row)) for row in self.rows]
+        """The rows as (column, cell); a cell beyond the columns has no column, and one that says nothing is empty."""
+        return [[(column, "" if cell is None else cell) for column, cell in zip_longest(self.columns, row)] for row in self.rows]
 
 
 @dataclass(frozen=True, slots=True)

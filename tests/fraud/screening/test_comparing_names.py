@@ -102,6 +102,39 @@ def test_a_name_that_shares_one_common_part_is_no_hit(clean: str) -> None:
     assert MATCHER.match(Query([clean]), 80) == []
 
 
+SHARED = Matcher(
+    EntryFacts(n, "unknown", [(text, False)])
+    for n, text in enumerate(
+        ["LOPEZ AISPURO, Armando", "Zoltan Krabbenhoft Vasquelle", "IRAN PARAK", "JAK-A", "TYURINE, Vladimir", "MAHDAWI, Hasan"]
+        + [
+            f"LOPEZ {letters}ORENA, Armando"
+            for letters in ("B", "C", "D", "F", "G", "H", "J", "K", "L", "M", "N", "P", "R", "S", "T", "V")
+        ]
+    )
+)
+
+
+@pytest.mark.parametrize(
+    ("clean", "why"),
+    [
+        ("Armando López", "a given name and a surname that many share, and the list has another surname"),
+        ("Erin Price", "two parts that both merely resemble"),
+        ("Jack Atwal", "an initial answers a surname, and the given name only resembles"),
+        ("مهدي حسنی", "letters without vowels, and no part agrees closely"),
+    ],
+)
+def test_chance_alone_is_no_hit(clean: str, why: str) -> None:
+    assert SHARED.match(Query([clean]), 80) == [], why
+
+
+def test_what_few_share_still_hits_with_a_part_left_out_and_a_vague_likeness_says_so() -> None:
+    assert SHARED.match(Query(["Zoltan Krabbenhoft"]), 80)
+    assert SHARED.match(Query(["Armando Lopez Aispuro"]), 80)[0].score > 95
+    assert likeness("teterin", "tyurine") < likeness("teterin", "tetorin"), "a repeated consonant counts"
+    told = [factor.sentence for match in SHARED.match(Query(["Erin Price"]), 60) for factor in match.factors]
+    assert any("no part agrees closely" in sentence for sentence in told)
+
+
 @pytest.mark.parametrize(
     ("text", "problem"),
     [

@@ -21,7 +21,7 @@ from payouts.compliance.queries import review_queue
 from payouts.sellers.models import Seller
 from tests.factories.compliance import AT, REVIEWER, SECOND, SELLER, answer, make_newcomer, make_pdf, onboard, row, upload
 from tests.factories.runs import give_money
-from tests.factories.sellers import make_staff
+from tests.factories.sellers import make_cooling_payee, make_payee, make_seller, make_staff
 
 pytestmark = pytest.mark.django_db
 
@@ -110,6 +110,18 @@ def test_the_queue_goes_by_deadline_then_who_is_stopped_then_money():
 
     assert [one["id"] for one in review_queue(at=AT)] == [late.pk, rich.pk, poor.pk]
     assert review_queue(at=AT)[1]["waiting_minor"] == 50_000
+
+
+def test_a_changed_payee_account_comes_to_the_reviewers_with_its_name_check_until_its_cool_off_ends():
+    address, reviewer = reverse("admin:payouts_requirement_review_queue"), Reviewer()
+    changed, settled = make_seller(legal_name="Boutique Neuve SAS"), make_seller(legal_name="Boutique Sage SAS")
+    make_cooling_payee(changed, until=clock.now() + timedelta(hours=5), name_check="no_match")
+    make_payee(settled, cool_off_until=clock.now() - timedelta(minutes=1))
+
+    page = reviewer.client.get(address).content.decode()
+
+    assert "Payee accounts that changed" in page and "no match" in page.partition("Payee accounts that changed")[2].lower()
+    assert changed.legal_name in page and settled.legal_name not in page
 
 
 def test_two_reviewers_get_two_sellers_and_a_claim_ends_by_itself():
