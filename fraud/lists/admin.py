@@ -164,14 +164,14 @@ class ListedValueAdmin(OperatorAdmin):
         own = [
             path(
                 f"export/{value}/",
-                self.admin_site.admin_view(partial(self.export_view, value)),
+                self.admin_site.admin_view(partial(self.whole_list_view, value)),
                 name=f"fraud_listedvalue_export_{value}",
             )
             for value in ListKind.values
         ]
         return [*own, *super().get_urls()]
 
-    def export_view(self, which: str, request: HttpRequest) -> HttpResponse:
+    def whole_list_view(self, which: str, request: HttpRequest) -> HttpResponse:
         """Answer the values of one list that are in force or wait, opened, as the import takes them; who took them out stands in the audit."""
         if not request.user.has_perm("fraud.change_lists"):
             raise PermissionDenied
