@@ -1,4 +1,4 @@
-"""Reserves by risk, sales that wait and trainings are seen by those who see decisions; ending a reserve is an act of its own."""
+"""Reserves by risk, sales that wait, trainings and nights are seen by those who see decisions; ending a reserve is an act of its own."""
 
 from django.db import migrations
 
