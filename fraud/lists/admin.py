@@ -84,7 +84,7 @@ class ListedValueAdmin(OperatorAdmin):
     empty_title = "Nothing is listed"
     empty_text = "A blocked value stops at once; an allowed one needs a second person and an end."
     list_links = tuple(
-        (f"Export the {value}", f"admin:fraud_listedvalue_export_{value}", "fraud.change_lists") for value in ListKind.values
+        (f"Export the {value}", f"admin:fraud_listedvalue_take_out_{value}", "fraud.change_lists") for value in ListKind.values
     )
     list_buttons = (
         Button(
@@ -158,15 +158,15 @@ class ListedValueAdmin(OperatorAdmin):
     def get_urls(self) -> list[URLPattern]:
         own = [
             path(
-                f"export/{value}/",
-                self.admin_site.admin_view(partial(self.export_view, value)),
-                name=f"fraud_listedvalue_export_{value}",
+                f"take_out/{value}/",
+                self.admin_site.admin_view(partial(self.take_out_view, value)),
+                name=f"fraud_listedvalue_take_out_{value}",
             )
             for value in ListKind.values
         ]
         return [*own, *super().get_urls()]
 
-    def export_view(self, which: str, request: HttpRequest) -> HttpResponse:
+    def take_out_view(self, which: str, request: HttpRequest) -> HttpResponse:
         """Answer the values of one list that are in force or wait, opened, as the import takes them; who took them out stands in the audit."""
         if not request.user.has_perm("fraud.change_lists"):
             raise PermissionDenied
