@@ -133,6 +133,8 @@ NAVIGATION: list[tuple[str, list[tuple[str, str, str, str]]]] = [
             ("Rules", "function", "admin:fraud_ruleversion_changelist", "fraud.view_ruleversion"),
             ("Features", "dataset", "admin:fraud_ruleversion_catalogue", "fraud.view_ruleversion"),
             ("Listed values", "playlist_add_check_circle", "admin:fraud_listedvalue_changelist", "fraud.view_listedvalue"),
+            ("Sales to decide", "pending_actions", "admin:fraud_saletodecide_changelist", "fraud.view_saletodecide"),
+            ("Reserves by risk", "savings", "admin:fraud_riskreserve_changelist", "fraud.view_riskreserve"),
             ("Models", "model_training", "admin:fraud_modelversion_changelist", "fraud.view_modelversion"),
             ("Back-tests", "history", "admin:fraud_backtest_changelist", "fraud.view_backtest"),
             ("Replays", "replay", "admin:fraud_replay_changelist", "fraud.view_replay"),

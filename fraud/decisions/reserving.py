@@ -11,7 +11,7 @@ from dataclasses import dataclass, fields
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.db.models import Q, QuerySet
 
 from backoffice.kit.actors import Actor, system
@@ -91,7 +91,11 @@ def want_reserve(decision: Decision, seller: Seller | None, actor: Actor, at: da
         currency, share, days, at.date() + timedelta(days=review_days), owner_of(decision, asking["code"]),
         f"{rule} ({decision.public_id})", asking["seller_text"],
     )  # fmt: skip
-    _write(seller, terms, decision.public_id, ReserveState.WAITING, actor, at, decision=decision)
+    try:
+        with transaction.atomic():
+            _write(seller, terms, decision.public_id, ReserveState.WAITING, actor, at, decision=decision)
+    except IntegrityError:
+        return  # another decision on this seller asked at the same moment, and one that waits is enough
 
 
 def _write(

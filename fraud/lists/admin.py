@@ -75,9 +75,8 @@ def _effect(row: ListedValue) -> list[tuple[str, Any]]:
 
 @admin.register(ListedValue)
 class ListedValueAdmin(OperatorAdmin):
-    list_display = ("shown", "list_shown", "kind_shown", "state_shown", "why", "owner_shown", "ends", "since")
+    list_display = ("shown", "list_shown", "kind_shown", "absolute", "state_shown", "why", "owner_shown", "ends", "since")
     list_filter = (("list", ChoicesDropdownFilter), ("kind", ChoicesDropdownFilter), ("state", ChoicesDropdownFilter))
-    wide_only = ("since",)
     machine = LISTED
     actor_fields = ("owner", "made_by", "approved_by", "ended_by")
     search_by = (lambda term: Q(value_index__in=[operations.index_of(kind, term) for kind in ValueKind.values]),)
@@ -85,7 +84,7 @@ class ListedValueAdmin(OperatorAdmin):
     empty_title = "Nothing is listed"
     empty_text = "A blocked value stops at once; an allowed one needs a second person and an end."
     list_links = tuple(
-        (f"Export the {value}", f"admin:fraud_listedvalue_export_{value}", "fraud.change_lists") for value in ListKind.values
+        (f"Export the {value}", f"admin:fraud_listedvalue_take_out_{value}", "fraud.change_lists") for value in ListKind.values
     )
     list_buttons = (
         Button(
@@ -133,11 +132,7 @@ class ListedValueAdmin(OperatorAdmin):
             fields=lambda row: {"reason": fields.reason()}, effect=_effect, done="Taken off.",
         ),
     )  # fmt: skip
-
-    @admin.display(description="List")
-    def list_shown(self, row: ListedValue) -> str:
-        return f"{row.get_list_display()}, absolutely" if row.absolute else str(row.get_list_display())
-
+    list_shown = choice_column("List", "list")
     kind_shown = choice_column("Kind", "kind")
     state_shown = state_column("State", "state")
     why = reason_column("Why", "reason")
@@ -163,15 +158,15 @@ class ListedValueAdmin(OperatorAdmin):
     def get_urls(self) -> list[URLPattern]:
         own = [
             path(
-                f"export/{value}/",
-                self.admin_site.admin_view(partial(self.whole_list_view, value)),
-                name=f"fraud_listedvalue_export_{value}",
+                f"take_out/{value}/",
+                self.admin_site.admin_view(partial(self.take_out_view, value)),
+                name=f"fraud_listedvalue_take_out_{value}",
             )
             for value in ListKind.values
         ]
         return [*own, *super().get_urls()]
 
-    def whole_list_view(self, which: str, request: HttpRequest) -> HttpResponse:
+    def take_out_view(self, which: str, request: HttpRequest) -> HttpResponse:
         """Answer the values of one list that are in force or wait, opened, as the import takes them; who took them out stands in the audit."""
         if not request.user.has_perm("fraud.change_lists"):
             raise PermissionDenied

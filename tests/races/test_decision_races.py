@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from fraud.decisions.models import Decision, DecisionReview
+from fraud.decisions.models import Decision, DecisionReview, RiskReserve
 from fraud.decisions.operations import Question, allow_reviewed, decide
 from fraud.decisions.reviewing import ReviewIsClosed
 from fraud.lists.operations import list_value
@@ -50,6 +50,17 @@ def test_the_same_question_asked_at_once_is_one_decision():
     answers = together(*[lambda: decide(question=question("once"), actor=ROBOT, at=AT)] * 3)
     kept = Decision.objects.get()
     assert {one.pk for one in answers if isinstance(one, Decision)} == {kept.pk}
+
+    # and several sales of one seller that ask for a reserve at once ask for one
+    make_live("event.amount_minor > 1000", effect="score", score=1, reserve_basis_points=1_000, reserve_days=30)
+    seller = make_payable_seller()
+
+    def about(ref):
+        event = happening(ref=ref, seller=seller.public_id)
+        return lambda: decide(question=Question(event, ref, ref, seller=seller), actor=ROBOT, at=AT)
+
+    answers = together(*[about(f"sale-{number}") for number in range(3)])
+    assert all(isinstance(one, Decision) for one in answers) and RiskReserve.objects.count() == 1
 
 
 def test_of_two_holds_each_is_released_once_and_of_two_reviewers_one_judges():

@@ -89,7 +89,7 @@ def test_a_whole_list_is_taken_out_opened_by_who_may_and_the_audit_names_them():
     client, other = Client(), Client()
     client.force_login(risk)
     other.force_login(make_staff("auditor"))
-    address = "/admin/fraud/listedvalue/export/blocked/"
+    address = "/admin/fraud/listedvalue/take_out/blocked/"
     assert "Export the blocked" in client.get("/admin/fraud/listedvalue/").content.decode()
     answer = client.get(address)
     assert answer.content.decode().splitlines()[1:] == ["blocked,email,rob@example.com,known from before,,"]
