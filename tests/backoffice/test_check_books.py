@@ -1002,7 +1002,7 @@ def a_closed_case_taught_nothing(books: Books) -> None:
 def a_decision_is_called_approved_by_nobody(books: Books) -> None:
     a_case(books)
     spoil(
-        "UPDATE fraud_casedecision SET takes_two = true, approved_by = 'staff:1' WHERE state = 'done' AND kind = 'pause'",
+        "UPDATE fraud_casedecision SET takes_two = true, approved_by = 'staff:999999' WHERE state = 'done' AND kind = 'pause'",
         tables="fraud_casedecision",
     )
 
@@ -1027,7 +1027,10 @@ def a_report_is_filed_by_nobody(books: Books) -> None:
 @corrupts("fraud_policies_have_two_people")
 def figures_come_in_force_by_one(books: Books) -> None:
     a_case(books)
-    spoil("UPDATE fraud_fraudpolicy SET approved_by = 'staff:1' WHERE number = 2 AND kind = 'cases'", tables="fraud_fraudpolicy")
+    spoil(
+        "UPDATE fraud_fraudpolicy SET approved_by = 'staff:999999' WHERE number = 2 AND kind = 'cases'",
+        tables="fraud_fraudpolicy",
+    )
 
 
 @corrupts("exposure_is_the_sum_of_its_parts", "nights_are_the_sum_of_their_sellers")

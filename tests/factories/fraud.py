@@ -84,9 +84,8 @@ def furnish() -> Decision:
     ask_training(days=30, label_delay_days=7, actor=MAKER, at=AT)
     seller = make_seller()
     record(make_line(seller), at=AT)
-    ask(seller=seller)
     make_listed("watched", "buyer", "b1")
-    decision = ask()
+    decision = ask(seller=seller)
     ask_backtest(version_id=version.pk, days=5, actor=MAKER, at=AT)
     replay_decisions(at=AT)
     return decision
