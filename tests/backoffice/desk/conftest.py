@@ -37,6 +37,7 @@ from tests.factories.dispatch import rails_in
 from tests.factories.receiver import delivered, make_endpoint
 from tests.factories.runs import give_money, make_approved_run, make_payable_seller, make_run
 from tests.factories.sellers import make_payee, make_seller, make_staff
+from tests.factories.tradeins import make_accepted
 
 # Near now: pages read the clock, and an approval of January has expired.
 AT = clock.now().replace(hour=9, minute=0, second=0, microsecond=0) - timedelta(days=3)
@@ -165,6 +166,7 @@ def _furnish(folder: Path, seller: Seller, maker: Actor, checker: Actor) -> None
         state="unplaced",
         created_at=AT,
     )
+    make_accepted(amount_minor=90_000, at=AT)
 
 
 def _screen(folder: Path) -> None:
