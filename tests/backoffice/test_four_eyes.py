@@ -152,7 +152,7 @@ APPROVED = [
     "DELETE FROM payouts_payeeaccount",
 ]
 SENT = [
-    "UPDATE payouts_railfile SET data = 'x'",
+    "UPDATE payouts_railfile SET sealed = 'x'",
     "UPDATE payouts_railfile SET sha256 = repeat('0', 64)",
     "UPDATE payouts_railfile SET file_name = 'again.xml'",
     "UPDATE payouts_railfile SET state = 'built'",

@@ -16,6 +16,7 @@ from payouts.compliance.models import Document
 from payouts.compliance.operations import validate_document
 from payouts.dispatch.models import PaymentOrder, RailFile
 from payouts.dispatch.operations import bounce, settle
+from payouts.dispatch.stored import bytes_of
 from payouts.reporting.figures import figures_of
 from payouts.runs.models import Payout
 from payouts.tradeins.operations import follow_trade_ins
@@ -77,7 +78,7 @@ def pay(at) -> PaymentOrder:
     run = make_approved_run(on=at.date(), at=at)
     submit(run, at=at + timedelta(minutes=10))
     order = PaymentOrder.objects.get(payout__run=run)
-    assert NAME.encode() in bytes(RailFile.objects.get(run=run).data)
+    assert NAME.encode() in bytes_of(RailFile.objects.get(run=run))
     return order
 
 
