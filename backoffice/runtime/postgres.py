@@ -22,16 +22,23 @@ OWNER_ROLE = "backoffice_owner"
 PORT = "5432"  # names the socket file; nothing listens on the network
 LONGEST_SOCKET_PATH = 107  # sun_path of Linux, without the closing zero
 
+
+def shared_buffers_mb() -> int:
+    """Return a sixteenth of the machine's memory, 128 to 1,024 MB: a laptop keeps its memory, and what an import of a million lines touches stays in."""
+    memory_mb = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2**20
+    return max(128, min(1_024, memory_mb // 16))
+
+
 SETTINGS = {
     "listen_addresses": "",
     "unix_socket_permissions": "0700",
     "port": PORT,
     "max_connections": "200",
-    "shared_buffers": "256MB",
+    "shared_buffers": f"{shared_buffers_mb()}MB",
     "effective_cache_size": "2GB",
     "work_mem": "16MB",
     "maintenance_work_mem": "128MB",
-    "max_wal_size": "2GB",
+    "max_wal_size": "4GB",
     "checkpoint_timeout": "15min",
     "random_page_cost": "1.1",
     "jit": "off",
