@@ -51,8 +51,7 @@ def find_browser() -> str | None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep races, chaos and browser tests of one file in one process, where xdist runs with `--dist loadgroup`; the longest begins first."""
-    items.sort(key=lambda item: not item.nodeid.startswith("tests/chaos/test_chaos.py"))  # else everybody waits for it at the end
+    """Keep races, chaos and browser tests of one file in one process, where xdist runs with `--dist loadgroup`."""
     for item in items:
         if any(item.get_closest_marker(name) for name in ("races", "chaos", "browser")):
             item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))

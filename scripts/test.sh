@@ -9,5 +9,5 @@ alone="chaos or browser"
 if [ "${NO_BROWSER:-}" = 1 ] && [ -z "${CI:-}" ]; then alone="chaos and not browser"; fi
 result=0
 "$python" -m pytest -m "not ($alone) and not browser and not bench" -n "${WORKERS:-2}" --dist loadfile || result=1
-"$python" -m pytest -m "$alone" -n "${WORKERS:-2}" --dist loadfile --no-loadscope-reorder || result=1
+"$python" -m pytest -m "$alone" -n "${WORKERS:-2}" --dist loadfile || result=1
 exit $result
