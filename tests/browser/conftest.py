@@ -27,7 +27,7 @@ QUIET = [
     "--disable-sync",
 ]
 # A busy machine is slow, not wrong: what is expected may take its time to appear.
-expect.set_options(timeout=20_000)
+expect.set_options(timeout=60_000)
 PASSWORD = "correct horse battery staple"
 
 
@@ -36,8 +36,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if here in item.path.parents:
             item.add_marker(pytest.mark.browser)
-            if CHROMIUM is None:
-                item.add_marker(pytest.mark.skip(reason="no Chromium here: install Debian's chromium, or name one in CHROMIUM"))
 
 
 @pytest.fixture(scope="session")

@@ -88,7 +88,7 @@ def test_a_run_from_the_dry_run_to_the_bounce(page: Page, quiet_server: str, sig
         reason="Account closed.",
     )
     assert page.url.startswith(run_page)
-    expect(page.locator("#object-page")).to_contain_text("came back", timeout=30_000)
+    expect(page.locator("#object-page")).to_contain_text("came back")
 
     # the bounced payout, from the desk
     page.goto(f"{quiet_server}/admin/")
