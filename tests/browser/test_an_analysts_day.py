@@ -70,12 +70,15 @@ def test_from_a_misspelt_rule_to_a_closed_case(page: Page, quiet_server: str, si
     page.get_by_role("link", name="Put to approval", exact=True).click()
     page.locator("#id_reason").fill("It caught what we saw by hand.")
     page.get_by_role("button", name="Put to approval").click()
+    # the page came back: signing somebody else in before would cut it off
+    expect(page.get_by_text("Waits for a second person.").first).to_be_visible()
     sign_in(lead)
     page.goto(rule_page)
     for name in ("Approve", "Put live"):
         page.get_by_role("link", name=name, exact=True).click()
         page.locator("#id_reason").fill("Seen.")
         page.get_by_role("button", name=name).click()
+        expect(page.locator("#id_reason")).to_have_count(0)
     expect(page.get_by_text("Live.").first).to_be_visible()
 
     # the first decision becomes a case, which the analyst takes from the desk
