@@ -77,5 +77,4 @@ def _insertion(model: type[models.Model], once: str) -> tuple[str, tuple[Any, ..
     columns = ", ".join(f'"{field.column}"' for field in fields)
     places = ", ".join(f"%(c{place})s" for place in range(len(fields)))
     conflict = f'ON CONFLICT ("{once}") DO NOTHING' if once else ""
-    # names of tables and columns come from the models
-    return f'INSERT INTO "{model._meta.db_table}" ({columns}) VALUES ({places}) {conflict} RETURNING id', fields  # noqa: S608
+    return f'INSERT INTO "{model._meta.db_table}" ({columns}) VALUES ({places}) {conflict} RETURNING id', fields  # noqa: S608 - names from the model

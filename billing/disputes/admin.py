@@ -101,8 +101,7 @@ def _sending(row: Dispute) -> list[tuple[str, Any]]:
 
 
 def _hash_field(row: Dispute) -> dict[str, forms.Field]:
-    found = evidence.measure(evidence.pack_of(row)).content_hash
-    return {"content_hash": forms.CharField(widget=forms.HiddenInput(), initial=found)}
+    return {"content_hash": fields.shown_content(evidence.measure(evidence.pack_of(row)).content_hash)}
 
 
 def _text_fields(row: Dispute) -> dict[str, forms.Field]:

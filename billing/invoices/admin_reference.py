@@ -32,6 +32,7 @@ from backoffice.kit.money import Money
 from billing.invoices import operations, queries
 from billing.invoices.models import CreditNote, Invoice, LegalEntity, NumberSeries, TaxRate
 from billing.invoices.panels import NOTE_PANELS, missing
+from payouts.ledger.panels import posting_link
 
 
 def _note_document(row: CreditNote) -> tuple[bytes, str, str]:
@@ -94,7 +95,7 @@ class CreditNoteAdmin(OperatorAdmin):
             ("To the seller's balance", display.money(row.to_balance_minor, row.currency) if row.to_balance_minor else ""),
             ("To the customer's credit", display.money(row.to_customer_minor, row.currency) if row.to_customer_minor else ""),
             ("By a refund", display.plain(row.refund) if row.refund else ""),
-            ("Posting", display.link(row.posting, row.posting.template.replace("_", " "))),
+            ("Posting", posting_link(row.posting)),
             ("Issued on", display.day(row.issued_on)),
             ("Issued by", self.person(row, "created_by")),
         ]

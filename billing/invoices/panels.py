@@ -9,7 +9,7 @@ from billing.customers.models import Customer
 from billing.invoices.models import Application, CreditNote, Invoice, Source, TaxCategory
 from billing.invoices.paper import tax_words
 from billing.invoices.queries import missing_numbers
-from payouts.ledger.models import Posting
+from payouts.ledger.panels import posting_link, postings_of
 
 
 def lines(invoice: Invoice, look: Look) -> Table:
@@ -67,7 +67,7 @@ def settlement(invoice: Invoice, look: Look) -> Table:
             Source(row.source).label,
             display.plain(row.payment) if row.payment else display.EMPTY,
             people.get(row.actor, row.actor),
-            display.link(row.posting, row.posting.template.replace("_", " ")) if row.posting else display.EMPTY,
+            posting_link(row.posting),
             display.money(row.amount_minor, row.currency),
         )
         for row in applied
@@ -94,19 +94,7 @@ def credit_notes(row: Invoice | Customer, look: Look) -> Table:
 
 
 def postings(invoice: Invoice, look: Look) -> Table:
-    rows, older = look.slice_of(Posting.objects.filter(source_kind="invoice", source_id=invoice.pk))
-    people = display.people(row.actor for row in rows)
-    shown = [
-        (
-            display.link(row, row.template.replace("_", " ")),
-            display.instant(row.recorded_at),
-            people.get(row.actor, row.actor),
-            row.reason,
-        )
-        for row in rows
-    ]
-    columns = [Column("Posting"), Column("Recorded"), Column("By"), Column("Reason")]
-    return Table(columns, shown, empty="Nothing is booked before the invoice has its number.", older=older)
+    return postings_of("invoice", invoice, look, "Nothing is booked before the invoice has its number.")
 
 
 def note_lines(note: CreditNote, look: Look) -> Table:

@@ -89,9 +89,7 @@ def _absence_effect(row: Payment) -> list[tuple[str, Any]]:
 
 
 def _absence_shown(row: Payment) -> dict[str, forms.Field]:
-    asked = deciding.open_request(row)
-    shown = forms.CharField(initial=asked.content_hash if asked else "", widget=forms.HiddenInput())
-    return {"content_hash": shown, "reason": fields.reason(required=False)}
+    return fields.approving(deciding.open_request(row))
 
 
 def _given(row: Payment, asked: dict[str, Any]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from billing.customers.models import Customer
 from billing.invoices.models import Invoice
 from billing.payments.models import CardSetup, Payment
 from billing.payments.queries import attempts_of, payments_for
-from payouts.ledger.models import Posting
+from payouts.ledger.panels import postings_of
 
 
 def calls(row: Any, look: Look) -> Table:
@@ -27,17 +27,6 @@ def calls(row: Any, look: Look) -> Table:
     columns = [Column("Call"), Column("State"), Column("Outcome"), Column("Why"), Column("Tries"), Column("Last called")]
     note = "A key is made of the subject and the number: the same call is never made under two keys."
     return Table([*columns, Column("Said")], cells, empty="The gateway was not called.", older=older, note=note if cells else "")
-
-
-def postings_of(kind: str, row: Any, look: Look, empty: str) -> Table:
-    """What a row booked."""
-    rows, older = look.slice_of(Posting.objects.filter(source_kind=kind, source_id=row.pk))
-    people = display.people(one.actor for one in rows)
-    cells = [
-        (display.link(one, one.template.replace("_", " ")), display.instant(one.recorded_at), people.get(one.actor, one.actor))
-        for one in rows
-    ]
-    return Table([Column("Posting"), Column("Recorded"), Column("By")], cells, empty=empty, older=older)
 
 
 def booked(row: Payment, look: Look) -> Table:

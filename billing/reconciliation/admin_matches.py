@@ -34,6 +34,7 @@ from billing.reconciliation.models import (
 from billing.reconciliation.states import GROUP, LINE, PAYOUT, GroupState
 from payouts.dispatch.models import BankFileEntry
 from payouts.ledger.models import Posting
+from payouts.ledger.panels import posting_link
 
 # --- matches --------------------------------------------------------------------------------------------------------------
 
@@ -52,7 +53,7 @@ def _differences(group: MatchGroup, look: Look) -> Table:
                 row.get_leg_display(),
                 row.get_kind_display(),
                 display.money(row.amount_minor, row.currency, signed=True),
-                display.link(row.posting, row.posting.template.replace("_", " ")),
+                posting_link(row.posting),
                 "two people" if row.approval else f"the rule {group.rule}",
             )
             for row in rows

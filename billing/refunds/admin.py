@@ -31,7 +31,7 @@ from backoffice.kit.money import Money
 from billing.customers.models import Customer
 from billing.gateways.registry import MANUAL
 from billing.payments.models import Payment
-from billing.payments.panels import CALLS, postings_of
+from billing.payments.panels import CALLS
 from billing.refunds import (
     admin_limits,  # noqa: F401 - registers the screens around
     deciding,
@@ -42,6 +42,7 @@ from billing.refunds.admin_around import ASK, name_of, told
 from billing.refunds.models import Refund
 from billing.refunds.preparing import QUEUED
 from billing.refunds.states import REFUND, RefundSource, RefundStatus
+from payouts.ledger.panels import postings_of
 
 APPROVE, RELEASE = "billing.approve_refund", "billing.release_short_refund"
 R = RefundStatus
@@ -94,9 +95,7 @@ def _approval(row: Refund) -> list[tuple[str, Any]]:
 
 
 def _approve_shown(row: Refund) -> dict[str, forms.Field]:
-    asked = deciding.open_request(row)
-    shown = forms.CharField(initial=asked.content_hash if asked else "", widget=forms.HiddenInput())
-    return {"content_hash": shown, "reason": fields.reason(required=False)}
+    return fields.approving(deciding.open_request(row))
 
 
 def _given(row: Refund, asked: dict[str, Any]) -> dict[str, Any]:

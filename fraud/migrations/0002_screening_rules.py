@@ -48,7 +48,7 @@ MEASURED = [
     (100, 0.7613, 0),
 ]
 CURVE = {
-    "curve": [{"threshold": float(at), "recall": found, "false_alarm_rate": wrong} for at, found, wrong in MEASURED],
+    "curve": [{"threshold": at, "recall": found, "false_alarm_rate": wrong} for at, found, wrong in MEASURED],
     "positives": 683,
     "negatives": 20_000,
 }

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from django import forms
 from django.contrib import admin
 from django.db.models import Q
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
@@ -85,9 +84,7 @@ def _absence_effect(row: PaymentOrder) -> list[tuple[str, Any]]:
 
 
 def _absence_shown(row: PaymentOrder) -> dict[str, Any]:
-    asked = absence.open_request(row)
-    shown = forms.CharField(initial=asked.content_hash if asked else "", widget=forms.HiddenInput())
-    return {"content_hash": shown, "reason": fields.reason(required=False)}
+    return fields.approving(absence.open_request(row))
 
 
 @admin.register(PaymentOrder)

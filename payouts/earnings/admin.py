@@ -27,17 +27,12 @@ from backoffice.kit.admin import (
 )
 from backoffice.kit.money import Money
 from payouts.earnings.models import Earning
-from payouts.ledger.models import Posting
+from payouts.ledger.panels import postings_of
 from payouts.sellers.models import Seller
 
 
 def _postings(earning: Earning, look: Look) -> Table:
-    rows, older = look.slice_of(Posting.objects.filter(source_kind="earning", source_id=earning.pk))
-    return Table(
-        [Column("Posting"), Column("Recorded"), Column("Reason")],
-        [(display.link(row, row.template.replace("_", " ")), display.instant(row.recorded_at), row.reason) for row in rows],
-        older=older,
-    )
+    return postings_of("earning", earning, look)
 
 
 @admin.register(Earning)

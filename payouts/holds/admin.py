@@ -11,7 +11,6 @@ from unfold.contrib.filters.admin import ChoicesDropdownFilter
 
 from backoffice.kit.admin import (
     Button,
-    Column,
     CurrencyFilter,
     ExportColumn,
     Look,
@@ -33,7 +32,7 @@ from backoffice.kit.money import Money
 from payouts.holds import operations
 from payouts.holds.models import Hold, HoldKind
 from payouts.holds.states import HOLD, HoldState, ReleaseReason
-from payouts.ledger.models import Posting
+from payouts.ledger.panels import postings_of
 from payouts.sellers.models import Seller
 
 
@@ -72,13 +71,7 @@ _RELEASE_CHOICES = [
 
 
 def _hold_postings(hold: Hold, look: Look) -> Table:
-    rows, older = look.slice_of(Posting.objects.filter(source_kind="hold", source_id=hold.pk))
-    return Table(
-        [Column("Posting"), Column("Recorded"), Column("Reason")],
-        [(display.link(row, row.template.replace("_", " ")), display.instant(row.recorded_at), row.reason) for row in rows],
-        empty="A pause moves no money.",
-        older=older,
-    )
+    return postings_of("hold", hold, look, "A pause moves no money.")
 
 
 @admin.register(Hold)

@@ -31,6 +31,7 @@ from payouts.ledger.admin_postings import normal, side
 from payouts.ledger.chart import CHART
 from payouts.ledger.models import Account, Entry
 from payouts.ledger.naming import holder_name, holder_names, kind_name
+from payouts.ledger.panels import posting_link
 
 
 class CodeFilter(DropdownFilter):
@@ -51,7 +52,7 @@ def _entries(account: Account, look: Look) -> Table:
         [
             (
                 display.instant(entry.posting.recorded_at),
-                display.link(entry.posting, entry.posting.template.replace("_", " ")),
+                posting_link(entry.posting),
                 side(entry.amount_minor),
                 display.money(normal(entry), entry.currency, signed=True),
             )

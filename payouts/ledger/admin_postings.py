@@ -32,6 +32,7 @@ from payouts.ledger import adjustments
 from payouts.ledger.chart import CHART
 from payouts.ledger.models import Entry, Posting
 from payouts.ledger.naming import account_name, holder_names
+from payouts.ledger.panels import posting_link
 from payouts.ledger.templates import TEMPLATES, Leg
 
 
@@ -216,7 +217,7 @@ class EntryAdmin(OperatorAdmin):
 
     @admin.display(description="Posting")
     def posting_shown(self, row: Entry) -> Any:
-        return display.link(row.posting, row.posting.template.replace("_", " "))
+        return posting_link(row.posting)
 
     @admin.display(description="Debit")
     def debit_money(self, row: Entry) -> Any:

@@ -91,7 +91,7 @@ def _build(row: Any, asked: dict[str, Any]) -> dict[str, Any]:
 def _approve_fields(run: PayoutRun) -> dict[str, Any]:
     """Ask for the hash of what is shown as a hidden field: approval is for exactly this content."""
     asked: dict[str, Any] = {
-        "content_hash": forms.CharField(initial=run.content_hash, widget=forms.HiddenInput()),
+        "content_hash": fields.shown_content(run.content_hash),
         "reason": fields.long_text("Note", "Optional; kept in the history.", required=False),
     }
     if content.needs_step_up(content.counts_and_totals(run)[1]):

@@ -31,7 +31,7 @@ from backoffice.kit.admin import (
     state_column,
 )
 from backoffice.kit.money import Money
-from payouts.ledger.models import Posting
+from payouts.ledger.panels import postings_of
 from payouts.runs import operations, queries
 from payouts.runs.models import Payout
 from payouts.runs.states import PAYOUT, PayoutStatus
@@ -117,22 +117,7 @@ def _lines(payout: Payout, look: Look) -> Table:
 
 
 def _payout_postings(payout: Payout, look: Look) -> Table:
-    rows, older = look.slice_of(Posting.objects.filter(source_kind="payout", source_id=payout.pk))
-    names = display.people(row.actor for row in rows)
-    return Table(
-        [Column("Posting"), Column("Recorded"), Column("Effective"), Column("By"), Column("Reason")],
-        [
-            (
-                display.link(row, row.template.replace("_", " ")),
-                display.instant(row.recorded_at),
-                display.instant(row.effective_at),
-                names.get(row.actor, row.actor),
-                row.reason,
-            )
-            for row in rows
-        ],
-        older=older,
-    )
+    return postings_of("payout", payout, look)
 
 
 def _payout_effect(payout: Payout) -> list[tuple[str, Any]]:

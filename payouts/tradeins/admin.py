@@ -12,7 +12,6 @@ from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from backoffice.kit import clock
 from backoffice.kit.admin import (
     Button,
-    Column,
     CurrencyFilter,
     ExportColumn,
     Look,
@@ -29,7 +28,7 @@ from backoffice.kit.admin import (
 )
 from backoffice.kit.crypto import blind_index
 from backoffice.kit.money import Money, to_minor
-from payouts.ledger.models import Posting
+from payouts.ledger.panels import postings_of
 from payouts.runs.queries import eligibility
 from payouts.runs.states import SkipCode
 from payouts.sellers.models import Seller
@@ -98,9 +97,7 @@ def _accepted(row: TradeIn, asked: dict[str, Any]) -> dict[str, Any]:
 
 
 def _approve_fields(row: TradeIn) -> dict[str, forms.Field]:
-    asked = operations.open_request(row)
-    shown = forms.CharField(initial=asked.content_hash if asked else "", widget=forms.HiddenInput())
-    return {"content_hash": shown, "reason": fields.reason(required=False)}
+    return fields.approving(operations.open_request(row))
 
 
 def _given(row: TradeIn, asked: dict[str, Any]) -> dict[str, Any]:
@@ -112,13 +109,7 @@ def _why(row: Any) -> dict[str, forms.Field]:
 
 
 def _postings(row: TradeIn, look: Look) -> Table:
-    rows, older = look.slice_of(Posting.objects.filter(source_kind="trade_in", source_id=row.pk))
-    return Table(
-        [Column("Posting"), Column("Recorded"), Column("Reason")],
-        [(display.link(one, one.template.replace("_", " ")), display.instant(one.recorded_at), one.reason) for one in rows],
-        empty="Nothing is owed before the device was accepted.",
-        older=older,
-    )
+    return postings_of("trade_in", row, look, "Nothing is owed before the device was accepted.")
 
 
 def keeps_from_paying(row: TradeIn) -> str:

@@ -35,6 +35,16 @@ def reason(help_text: str = "Kept in the history; colleagues and auditors read i
     return long_text("Reason", help_text, required=required)
 
 
+def shown_content(content_hash: str) -> forms.Field:
+    """Send the hash of what is shown along, unseen: an approval is for exactly this content."""
+    return forms.CharField(initial=content_hash, widget=forms.HiddenInput())
+
+
+def approving(asked: Any, *, required: bool = False) -> dict[str, forms.Field]:
+    """Return what approving a request asks for: the content as shown (None: nothing was asked), and a reason."""
+    return {"content_hash": shown_content(asked.content_hash if asked else ""), "reason": reason(required=required)}
+
+
 def amount(label: str = "Amount", help_text: str = "In units, such as 120.50.") -> forms.Field:
     return forms.CharField(
         label=label,
