@@ -17,7 +17,7 @@ from backoffice.desk.models import BooksCheck
 from backoffice.kit.admin import QUEUES, display
 from payouts.ledger.models import Account
 from payouts.runs.models import Payout, PayoutRun
-from payouts.runs.states import OPEN_STATES, PayoutStatus, RunStatus
+from payouts.runs.states import OPEN_STATES, PayoutStage, RunStatus
 
 BUCKETS = {"pending": "Pending", "available": "Available", "reserved": "Reserved", "in_payout": "In payout"}
 DAYS_SHOWN = 14
@@ -94,13 +94,12 @@ def owed_to_sellers() -> list[Figure]:
 def in_flight() -> Figure:
     """Return what stands in open payouts, by currency."""
     sums = (
-        Payout.objects.filter(status__in=OPEN_STATES).values("currency").annotate(total=Sum("amount_minor")).order_by("currency")
+        Payout.objects.filter(stage=PayoutStage.OPEN).values("currency").annotate(total=Sum("amount_minor")).order_by("currency")
     )
-    states = ",".join(str(state) for state in OPEN_STATES)
     return Figure(
         "In flight",
         [
-            (display.money(s["total"], s["currency"]), display.list_url(Payout, status__in=states, currency=s["currency"]))
+            (display.money(s["total"], s["currency"]), display.list_url(Payout, stage="open", currency=s["currency"]))
             for s in sums
         ],
     )
@@ -110,7 +109,7 @@ def paid_this_week(at: datetime) -> Figure:
     """Return what was paid since Monday in the operator's zone, by currency; what came back since is not in it."""
     local = timezone.localtime(at)
     monday = datetime.combine(local.date() - timedelta(days=local.weekday()), time.min, tzinfo=local.tzinfo)
-    rows = Payout.objects.filter(paid_at__gte=monday, status=PayoutStatus.PAID)
+    rows = Payout.objects.filter(paid_at__gte=monday, stage=PayoutStage.PAID)
     sums = rows.values("currency").annotate(total=Sum("amount_minor")).order_by("currency")
     since = monday.isoformat()
     return Figure(

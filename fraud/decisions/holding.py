@@ -76,7 +76,7 @@ def keep_holds(*, actor: Actor, at: datetime) -> dict[str, int]:
             state = _keep(pk, actor, at)
         if state in counts:
             counts[state] += 1
-    held = Payout.objects.filter(status=PayoutStatus.HELD, status_code=WAITS_FOR_HOLD).order_by("pk")
+    held = Payout.objects.in_status(PayoutStatus.HELD).filter(status_code=WAITS_FOR_HOLD).order_by("pk")
     for payout in held[:AT_ONCE]:
         with transaction.atomic():
             lock_seller(payout.seller_id)

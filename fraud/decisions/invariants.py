@@ -51,7 +51,7 @@ def stopped_subjects_have_a_review() -> Rows:
 def payouts_held_by_rules_have_a_decision() -> Rows:
     return rows_of(
         """SELECT p.public_id AS payout, p.status_code FROM payouts_payout p
-            WHERE p.status = 'held' AND p.status_code IN (SELECT code FROM fraud_ruleversion)
+            WHERE p.stage = 'open' AND p.status = 'held' AND p.status_code IN (SELECT code FROM fraud_ruleversion)
               AND NOT EXISTS (SELECT 1 FROM fraud_decision d WHERE d.subject = p.public_id AND d.point = 'payout' AND d.code = p.status_code
                                  AND d.outcome IN ('hold', 'block')) LIMIT 1000"""
     )

@@ -7,6 +7,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.http import HttpRequest
 from django.urls import reverse
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 
@@ -34,7 +35,7 @@ from backoffice.kit.money import Money
 from payouts.ledger.panels import postings_of
 from payouts.runs import operations, queries
 from payouts.runs.models import Payout
-from payouts.runs.states import PAYOUT, PayoutStatus
+from payouts.runs.states import PAYOUT, PayoutStatus, stage_of
 from payouts.sellers.models import Seller
 
 STUCK_AFTER = timedelta(hours=24)
@@ -43,19 +44,19 @@ BOUNCED = [PayoutStatus.FAILED, PayoutStatus.RETURNED]
 
 def stuck_payouts(at: datetime) -> QuerySet[Payout]:
     """Return the payouts that were to be sent and did not move for a day; those held wait for a person and are another queue."""
-    return Payout.objects.filter(status=PayoutStatus.PENDING, changed_at__lt=at - STUCK_AFTER) | Payout.objects.filter(
-        status=PayoutStatus.IN_TRANSIT, expected_arrival_on__lt=at.date() - timedelta(days=2)
-    )
+    still = Q(status=PayoutStatus.PENDING, changed_at__lt=at - STUCK_AFTER)
+    overdue = Q(status=PayoutStatus.IN_TRANSIT, expected_arrival_on__lt=at.date() - timedelta(days=2))
+    return Payout.objects.in_status(PayoutStatus.PENDING, PayoutStatus.IN_TRANSIT).filter(still | overdue)
 
 
 def held_payouts(at: datetime) -> QuerySet[Payout]:
-    return Payout.objects.filter(status=PayoutStatus.HELD)
+    return Payout.objects.in_status(PayoutStatus.HELD)
 
 
 def bounced_payouts(at: datetime) -> QuerySet[Payout]:
     """Return what came back or failed and was not followed by another payout of that seller in that currency."""
     later = Payout.objects.filter(seller_id=OuterRef("seller_id"), currency=OuterRef("currency"), pk__gt=OuterRef("pk"))
-    return Payout.objects.filter(status__in=BOUNCED).filter(~Exists(later))
+    return Payout.objects.in_status(*BOUNCED).filter(~Exists(later))
 
 
 queue(
@@ -129,6 +130,14 @@ def _payout_effect(payout: Payout) -> list[tuple[str, Any]]:
     ]
 
 
+class StatusFilter(ChoicesDropdownFilter):
+    """Find a status through the index over stages."""
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Payout]) -> QuerySet[Payout] | None:
+        wanted = self.value()
+        return super().queryset(request, queryset.filter(stage=stage_of(wanted)) if wanted else queryset)
+
+
 _BEFORE_SENT = (PayoutStatus.NEEDS_APPROVAL, PayoutStatus.APPROVED, PayoutStatus.HELD)
 
 
@@ -147,7 +156,7 @@ class PayoutAdmin(OperatorAdmin):
     )
     wide_only = ("payee_shown", "rail", "arrival")
     list_filter = (
-        ("status", ChoicesDropdownFilter),
+        ("status", StatusFilter),
         CurrencyFilter,
         RailFilter,
         ("built_at", DayRangeFilter),

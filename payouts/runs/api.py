@@ -16,7 +16,7 @@ from backoffice.kit.api.views import ApiView, Call, listing, question, verb
 from backoffice.kit.errors import NotFound
 from payouts.runs import operations, queries
 from payouts.runs.models import Payout
-from payouts.runs.states import PayoutStatus, SkipCode
+from payouts.runs.states import PayoutStatus, SkipCode, stage_of
 from payouts.sellers.api import seller_row_id
 
 COLUMNS = (
@@ -236,7 +236,10 @@ class Payouts(ApiView):
     @listing(operation="list_payouts", scope="payouts:read", answers=PayoutOut, example=EXAMPLE, filters=FILTERS)
     def get(self, request: Any, page: Page) -> dict[str, Any]:
         """List payouts, newest first."""
-        return page.of(payouts_of(request.user), COLUMNS, lambda row: represent(row, request.user.livemode))
+        rows = payouts_of(request.user)
+        if "status" in page.narrowed:
+            rows = rows.filter(stage=stage_of(page.narrowed["status"]))
+        return page.of(rows, COLUMNS, lambda row: represent(row, request.user.livemode))
 
     @verb(
         operation="create_payout",

@@ -16,7 +16,7 @@ from backoffice.kit.transactions import composable
 from backoffice.staff import audit
 from payouts.runs import booking, content
 from payouts.runs.giving_back import end_run, give_back, give_back_run
-from payouts.runs.locks import lock_run
+from payouts.runs.locks import lock_run, payouts_in
 from payouts.runs.models import PayoutRun
 from payouts.runs.states import PAYOUT, RUN, PayoutStatus, RunStatus
 
@@ -54,7 +54,7 @@ def approve_run(
     commas), asked for above STEP_UP_LIMIT_MINOR. Events: payout_run.approved. Refuses: RunNotWaiting, RunContentChanged,
     ApprovedHashDiffers, TotalNotConfirmed, SellersAreBusy, and what approvals refuse.
     """
-    with booking.patient():
+    with booking.patient(payouts_in(run_id)):
         run = lock_run(run_id, codes=[])
         refuse_unless_waiting(run)
         totals = refuse_changed(run, at)

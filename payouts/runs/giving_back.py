@@ -19,7 +19,7 @@ from payouts.runs.building import PARTNER_PAYOUTS
 from payouts.runs.gates import may_cancel
 from payouts.runs.locks import CODES, lock_payout, lock_run
 from payouts.runs.models import Payout, PayoutRun
-from payouts.runs.states import PAYOUT, RUN, PayoutStatus, RunStatus
+from payouts.runs.states import PAYOUT, RUN, PayoutStage, PayoutStatus, RunStatus
 
 _NOT_YET_SENT = [PayoutStatus.NEEDS_APPROVAL, PayoutStatus.APPROVED, PayoutStatus.HELD]
 _ENDED = [PayoutStatus.CANCELED, PayoutStatus.DENIED, PayoutStatus.EXPIRED]
@@ -136,7 +136,9 @@ def expire_runs(*, at: datetime, actor: Actor) -> list[PayoutRun]:
     ]
     # released from a hold after the rest of its run had gone, and never submitted again: that approval is over too
     left = Q(status=PayoutStatus.HELD) | Q(status=PayoutStatus.APPROVED, run__status=RunStatus.SUBMITTED)
-    for payout_id in list(Payout.objects.filter(left, run__expires_at__lte=at).order_by("pk").values_list("pk", flat=True)):
+    for payout_id in list(
+        Payout.objects.filter(left, stage=PayoutStage.OPEN, run__expires_at__lte=at).order_by("pk").values_list("pk", flat=True)
+    ):
         _expire_left(payout_id=payout_id, actor=actor, at=at)
     return ended
 

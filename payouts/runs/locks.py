@@ -24,6 +24,11 @@ def lock_run(run_id: int, *, codes: list[str] = CODES) -> PayoutRun:
     return run
 
 
+def payouts_in(run_id: int) -> int:
+    """Return how many payouts a run was built with; 0 where there is none."""
+    return PayoutRun.objects.filter(pk=run_id).values_list("payouts_count", flat=True).first() or 0
+
+
 def lock_payout(payout_id: int) -> Payout:
     """Lock a payout's seller, his balances and the payout. Refuses: NotFound."""
     lock_accounts_of("SELECT seller_id FROM payouts_payout WHERE id = %(payout)s", {"payout": payout_id}, codes=CODES)

@@ -81,7 +81,7 @@ def finalise_payouts(*, at: datetime, limit: int = 100_000) -> list[int]:
     with connection.cursor() as cursor:
         cursor.execute(
             """WITH due AS MATERIALIZED (
-                   SELECT id FROM payouts_payout WHERE status = 'paid' AND settled_final_at IS NULL AND return_window_closes_on < %(on)s
+                   SELECT id FROM payouts_payout WHERE stage = 'paid' AND settled_final_at IS NULL AND return_window_closes_on < %(on)s
                     ORDER BY id LIMIT %(limit)s FOR NO KEY UPDATE SKIP LOCKED)
                UPDATE payouts_payout p SET settled_final_at = %(at)s FROM due WHERE p.id = due.id RETURNING p.id""",
             {"on": at.date(), "at": at, "limit": limit},

@@ -29,6 +29,14 @@ class PayoutStatus(models.TextChoices):
     EXPIRED = "expired", "expired"
 
 
+class PayoutStage(models.TextChoices):
+    """Where a payout stands, coarsely: the database derives it from the status, and what is looked up by status is indexed by it."""
+
+    OPEN = "open", "under way"
+    PAID = "paid", "paid"
+    ENDED = "ended", "ended unpaid"
+
+
 class SkipCode(models.TextChoices):
     """Why the next run would not pay a seller; the operator, the seller and the API see the same code."""
 
@@ -86,3 +94,10 @@ PAYOUT = machine(
 # Where the money stands, by state: truth 4 compares this with the ledger.
 IN_PAYOUT_STATES = [P.NEEDS_APPROVAL, P.APPROVED, P.HELD, P.PENDING]
 OPEN_STATES = [*IN_PAYOUT_STATES, P.IN_TRANSIT]
+
+
+def stage_of(status: str) -> PayoutStage:
+    """Return the stage of a status, as the database derives it."""
+    if status in OPEN_STATES:
+        return PayoutStage.OPEN
+    return PayoutStage.PAID if status == P.PAID else PayoutStage.ENDED
