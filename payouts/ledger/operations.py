@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import repeat
+from itertools import accumulate, chain, repeat
 from typing import Any, NamedTuple
 
 from django.db import IntegrityError, connection
@@ -100,31 +100,24 @@ def post(
     """
     if not drafts:
         return []
-    postings = [_check(draft, actor, approver) for draft in drafts]
-    template, version, key, source_kind, source_id = zip(*postings, strict=True)
-    accounts: dict[tuple[str, int, str, str], int] = {}
-    first: list[int] = []
-    posting: list[int] = []
-    account: list[int] = []
-    amount: list[int] = []
-    for number, draft in enumerate(drafts, 1):
-        first.append(len(amount) + 1)
-        for code, holder_id, holder, currency, amount_minor in draft.legs:
-            posting.append(number)
-            account.append(accounts.setdefault((code, holder_id, holder, currency), len(accounts) + 1))
-            amount.append(amount_minor)
+    versions = [_version(draft, actor, approver) for draft in drafts]
+    sizes = [len(draft.legs) for draft in drafts]
+    sides = list(chain.from_iterable(draft.legs for draft in drafts))
+    _check_sides(drafts, sizes, sides)
+    whose = [side[:4] for side in sides]
+    accounts = {account: number for number, account in enumerate(dict.fromkeys(whose), 1)}
     codes, holder_ids, holders, currencies = zip(*accounts, strict=True)
     now = at.isoformat()
     parameters = [
-        _texts(template),
-        _numbers(version),
-        _texts(key),
+        _texts([draft.template for draft in drafts]),
+        _numbers(versions),
+        _texts([draft.key for draft in drafts]),
         _texts([""] * len(drafts)),
-        _texts(source_kind),
-        _numbers(source_id),
+        _texts([draft.source_kind for draft in drafts]),
+        _numbers([draft.source_id for draft in drafts]),
         _texts([draft.effective_at.isoformat() if draft.effective_at else now for draft in drafts]),
         _numbers(["NULL" if draft.reverses is None else draft.reverses for draft in drafts]),
-        _numbers(first),
+        _numbers(accumulate(sizes[:-1], initial=1)),
         str(actor),
         str(approver) if approver else "",
         reason,
@@ -133,9 +126,9 @@ def post(
         _numbers(holder_ids),
         _texts(holders),
         _texts(currencies),
-        _numbers(posting),
-        _numbers(account),
-        _numbers(amount),
+        _numbers(chain.from_iterable(map(repeat, range(1, len(drafts) + 1), sizes))),
+        _numbers(map(accounts.__getitem__, whose)),
+        _numbers([side[4] for side in sides]),
     ]
     posting_ids, replayed = _run(parameters)
     return [Posted(*one) for one in zip(posting_ids, replayed or repeat(False), strict=False)]
@@ -176,27 +169,44 @@ def refusal_of(error: IntegrityError) -> Exception:
     return error
 
 
-def _check(draft: Draft, actor: Actor, approver: Actor | None) -> tuple[str, int, str, str, int]:
-    """Return the columns of a posting after checking the draft against its template."""
+def _version(draft: Draft, actor: Actor, approver: Actor | None) -> int:
+    """Return the version of a draft's template, if the draft may be booked by these people and has two sides."""
     template = TEMPLATES.get(draft.template)
     if template is None:
         raise UnknownTemplate(template=draft.template)
     if template.four_eyes and (approver is None or approver == actor or not approver.is_person):
         raise FourEyesRequired(template=draft.template)
-    legs = draft.legs
-    if len(legs) < 2:
+    if len(draft.legs) < 2:
         raise PostingDoesNotBalance(key=draft.key, currency="any currency: it has fewer than two sides")
-    allowed = template.codes
+    return template.version
+
+
+def _check_sides(drafts: Sequence[Draft], sizes: list[int], sides: list[Leg]) -> None:
+    """Refuse accounts a template does not name and postings that do not sum to zero.
+
+    The whole call is looked at first: with one template and one currency, as in every import, a running total that is zero wherever a posting
+    ends says it for all of them. Else each posting is looked at.
+    """
+    templates = {draft.template for draft in drafts}
+    if len(templates) == 1 and len({side[3] for side in sides}) == 1:
+        known = {side[0] for side in sides} <= TEMPLATES[drafts[0].template].codes
+        totals = list(accumulate([side[4] for side in sides], initial=0))
+        if known and not any(totals[end] for end in accumulate(sizes)):
+            return
+    for draft in drafts:
+        _check_draft(draft)
+
+
+def _check_draft(draft: Draft) -> None:
+    strangers = {side[0] for side in draft.legs} - TEMPLATES[draft.template].codes
+    if strangers and draft.reverses is None:
+        raise CodeNotInTemplate(template=draft.template, account=", ".join(sorted(strangers)))
     totals: dict[str, int] = {}
-    for code, _, _, currency, amount in legs:
-        if code not in allowed and draft.reverses is None:
-            strangers = {leg[0] for leg in legs} - allowed
-            raise CodeNotInTemplate(template=draft.template, account=", ".join(sorted(strangers)))
+    for _, _, _, currency, amount in draft.legs:
         totals[currency] = totals.get(currency, 0) + amount
     for currency, total in totals.items():
         if total:
             raise PostingDoesNotBalance(key=draft.key, currency=currency)
-    return draft.template, template.version, draft.key, draft.source_kind, draft.source_id
 
 
 @composable
