@@ -24,8 +24,8 @@ def sell(key: str) -> None:
 
 
 def roll_up_when_closed() -> None:
-    """Roll up until something is folded: transactions of other tests, in their own databases, hold the server's horizon too."""
-    for _ in range(600):
+    """Roll up until something is folded: transactions of other tests, in their own databases, hold the server's horizon too, some for a minute."""
+    for _ in range(3_600):
         roll_up(at=AT)
         if Checkpoint.objects.filter(upto_entry_id__gt=0).exists():
             return
