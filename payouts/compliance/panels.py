@@ -183,8 +183,8 @@ def _ownership(seller: Seller, look: Look) -> Table:
             )
             for one in lines
         ],
-        empty="No owners are named yet.",
-        note=" ".join(problems),
+        empty=" ".join(problems) or "No owners are named yet.",
+        note=" ".join(problems) if lines else "",
     )
 
 

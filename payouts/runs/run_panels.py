@@ -125,7 +125,7 @@ def skips(run: PayoutRun, look: Look) -> Table:
                 display.link(row.seller, row.seller.legal_name),
                 display.money(row.amount_minor, row.currency),
                 row.get_code_display(),
-                display.day(row.next_on) if row.next_on else "when it is mended",
+                display.day(row.next_on) if row.next_on else "once that changes",
             )
             for row in rows
         ],
