@@ -66,6 +66,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "csp.middleware.CSPMiddleware",
     "backoffice.kit.middleware.StaffTimeZoneMiddleware",
+    "backoffice.kit.middleware.ViewerMiddleware",
 ]
 
 TEMPLATES = [

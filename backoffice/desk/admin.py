@@ -10,7 +10,6 @@ from unfold.contrib.filters.admin import ChoicesDropdownFilter
 
 from backoffice.desk import operations
 from backoffice.desk.models import BooksCheck
-from backoffice.desk.search import models_by_prefix
 from backoffice.kit.admin import (
     Button,
     Column,
@@ -26,9 +25,9 @@ from backoffice.kit.admin import (
     person_column,
     state_column,
     value_filter,
+    viewing,
 )
 from backoffice.kit.approvals import Approval, ApprovalState
-from backoffice.kit.ids import prefix_of
 from backoffice.kit.outbox import Event, EventConsumption
 from backoffice.partners import events
 from payouts.dispatch import absence
@@ -38,9 +37,7 @@ from payouts.ledger.chart import CHART
 
 def subject_link(subject: str) -> Any:
     """Return a link to what a public id names, without a look-up; other texts stay text."""
-    if prefix_of(subject) in models_by_prefix():
-        return display.anchor(f"/go/{subject}", display.short_id(subject))
-    return subject
+    return display.way_to(subject) if viewing.models_of(subject) else subject
 
 
 # --- approvals ----------------------------------------------------------------------------------------------------------
@@ -137,7 +134,7 @@ class ApprovalAdmin(OperatorAdmin):
     def standing(self, row: Approval) -> Any:
         """Say where it is decided: a run on its own page, where one sees what one approves."""
         if row.state == ApprovalState.REQUESTED and not _is_open_correction(row):
-            return display.anchor(f"/go/{row.subject}", "Look at it and decide on its own page.")
+            return display.way_to(row.subject, "Look at it and decide on its own page.")
         return ""
 
     def status_label(self, row: Approval) -> Any:

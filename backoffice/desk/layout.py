@@ -19,7 +19,7 @@ NAVIGATION: list[tuple[str, list[tuple[str, str, str, str]]]] = [
     (
         "Payouts",
         [
-            ("Plan a run", "event_note", "admin:payouts_payoutrun_plan", "payouts.view_payoutrun"),
+            ("Plan a run", "event_note", "admin:payouts_payoutrun_plan", "payouts.build_run"),
             ("Payout runs", "playlist_add_check", "admin:payouts_payoutrun_changelist", "payouts.view_payoutrun"),
             ("Payouts", "payments", "admin:payouts_payout_changelist", "payouts.view_payout"),
             ("Trade-ins", "phone_iphone", "admin:payouts_tradein_changelist", "payouts.view_tradein"),

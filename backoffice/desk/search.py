@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from django.apps import apps
 from django.db import models
 from django.http import HttpRequest
 from unfold.dataclasses import SearchResult
 
 from backoffice.desk.layout import pages_named
-from backoffice.kit.admin import display
-from backoffice.kit.ids import PublicIdField, prefix_of
+from backoffice.kit.admin import display, viewing
 from fraud.screening.models import Party
 from fraud.screening.queries import parties_named
 from fraud.screening.showing import party_name
@@ -29,17 +26,6 @@ FOUND_MAX, PAGES_MAX, PAGE_LETTERS_MIN = 20, 6, 2
 NAME_LETTERS_MIN = 3
 
 
-@functools.cache
-def models_by_prefix() -> dict[str, type[models.Model]]:
-    """Return which model each id prefix names."""
-    found: dict[str, type[models.Model]] = {}
-    for model in apps.get_models():
-        for field in model._meta.local_fields:
-            if isinstance(field, PublicIdField):
-                found[field.prefix] = model
-    return found
-
-
 def may_see(user: Any, model: type[models.Model]) -> bool:
     meta = model._meta
     return bool(user.has_perm(f"{meta.app_label}.view_{meta.model_name}"))
@@ -47,10 +33,11 @@ def may_see(user: Any, model: type[models.Model]) -> bool:
 
 def by_public_id(user: Any, public_id: str) -> models.Model | None:
     """Return the row an id names, if this person may see it."""
-    model = models_by_prefix().get(prefix_of(public_id) or "")
-    if model is None or not may_see(user, model):
-        return None
-    return model._default_manager.filter(public_id=public_id).first()
+    for model in viewing.models_of(public_id):
+        row = model._default_manager.filter(public_id=public_id).first() if may_see(user, model) else None
+        if row is not None:
+            return row
+    return None
 
 
 def find_anything(request: HttpRequest, term: str) -> list[SearchResult]:

@@ -31,7 +31,9 @@ def desk_context(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any
     """Fill the home page: queues, figures, runs under way; the chart comes after it."""
     at = clock.now()
     user = request.user
-    context |= {"title": "Desk", "queues": queries.queue_lines(user, at)}
+    lines = queries.queue_lines(user, at)
+    waits = [line for line in lines if line.count or line.always_help]
+    context |= {"title": "Desk", "queues": lines, "waits": waits, "quiet": [line for line in lines if line not in waits]}
     context["pretended"] = user.has_perm("billing.view_payment") and charges_are_pretended()
     if user.has_perm("payouts.view_account"):
         context["owed"] = queries.owed_to_sellers()

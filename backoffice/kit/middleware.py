@@ -1,4 +1,4 @@
-"""Static files, request id in and out, and each staff member's time zone."""
+"""Static files, request id in and out, who looks at the desk, and each staff member's time zone."""
 
 import re
 import zoneinfo
@@ -12,6 +12,7 @@ from django.utils import timezone
 from django.utils.decorators import sync_and_async_middleware
 from servestatic.middleware import ServeStaticMiddleware
 
+from backoffice.kit.admin import viewing
 from backoffice.kit.ids import new_id
 
 _SAFE_ID = re.compile(r"[A-Za-z0-9_\-]{8,64}")
@@ -46,6 +47,19 @@ class RequestIdMiddleware:
         response = self.get_response(request)
         response["X-Request-Id"] = request.request_id  # type: ignore[attr-defined]
         return response
+
+
+class ViewerMiddleware:
+    """Let the desk's pages know for whom they are drawn; the API and everything else has no links to leave out."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if not request.path.startswith("/admin/"):
+            return self.get_response(request)
+        with viewing.seen_by(request.user):
+            return self.get_response(request)
 
 
 class StaffTimeZoneMiddleware:

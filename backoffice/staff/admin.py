@@ -66,11 +66,7 @@ class AuditEntryAdmin(OperatorAdmin):
 
     @admin.display(description="Of")
     def subject_shown(self, row: AuditEntry) -> Any:
-        return (
-            display.anchor(f"/go/{row.subject}", display.short_id(row.subject))
-            if "_" in row.subject and ":" not in row.subject
-            else display.shortened(row.subject)
-        )
+        return display.way_to(row.subject) if "_" in row.subject and ":" not in row.subject else display.shortened(row.subject)
 
     @admin.display(description="Sealed")
     def sealed(self, row: AuditEntry) -> str:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.urls import reverse
-
 from backoffice.kit.admin import display
 from fraud.screening.models import Party
 from fraud.screening.parties import facts_of
@@ -24,7 +22,7 @@ def party_link(party: Party) -> Any:
 
 def subject_link(party: Party) -> Any:
     """Return a link to whom a party stands for: a seller, or a person behind one."""
-    return display.anchor(reverse("go", args=[party.subject]), display.short_id(party.subject))
+    return display.way_to(party.subject)
 
 
 def versions_text(versions: dict[str, int]) -> str:

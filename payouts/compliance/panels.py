@@ -6,7 +6,6 @@ from datetime import date, datetime
 from typing import Any
 
 from django.db.models import TextChoices
-from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 
 from backoffice.kit.admin import Column, Look, Panel, Table, display
@@ -159,7 +158,7 @@ def _hits(seller: Seller, look: Look) -> Table:
         [
             (
                 name,
-                display.anchor(reverse("go", args=[hit["id"]]), hit["name"]) if hit.get("id") else hit.get("name", ""),
+                display.way_to(hit["id"], hit["name"]) if hit.get("id") else hit.get("name", ""),
                 hit.get("list", ""),
                 hit.get("score", ""),
                 display.label(str(hit.get("words", "")), display.tone_of(str(hit.get("state", "")))),
@@ -184,8 +183,8 @@ def _ownership(seller: Seller, look: Look) -> Table:
             )
             for one in lines
         ],
-        empty="No owners are named yet.",
-        note=" ".join(problems),
+        empty=" ".join(problems) or "No owners are named yet.",
+        note=" ".join(problems) if lines else "",
     )
 
 

@@ -11,7 +11,7 @@ from django.utils.html import format_html, format_html_join
 
 from backoffice.kit import clock
 from backoffice.kit.actors import staff
-from backoffice.kit.admin import Column, Look, Panel, Table, display
+from backoffice.kit.admin import Column, Look, Panel, Table, display, viewing
 from backoffice.kit.errors import Refusal
 from payouts.compliance import operations, previews
 from payouts.compliance.models import Document, Requirement
@@ -65,6 +65,9 @@ def _shown(facts: list[tuple[str, str]]) -> Any:
 
 
 def file_link(row: Document) -> Any:
+    """Return the way to the file; to those who may not open papers, what it is and who may."""
+    if not viewing.may(OPEN_DOCUMENTS):
+        return f"{type_text(row)}, for reviewers only"
     return display.anchor(reverse("admin:payouts_document_file", args=[row.pk]), f"Save the {type_text(row)}")
 
 

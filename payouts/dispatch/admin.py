@@ -211,6 +211,8 @@ class PaymentOrderAdmin(OperatorAdmin):
     def standing(self, row: PaymentOrder) -> str:
         if row.status == OrderStatus.UNKNOWN and absence.open_request(row) is not None:
             return "Somebody says it paid nobody; another person must confirm that before anything follows."
+        if row.status == OrderStatus.UNKNOWN:
+            return f"{row.reason} The rail is being asked. If it cannot tell, find out from the bank and say here what became of it.".strip()
         return row.reason
 
     def facts(self, row: PaymentOrder) -> list[tuple[str, Any]]:

@@ -37,7 +37,7 @@ from backoffice.kit.transactions import composable
 from payouts.dispatch import operations, queries
 from payouts.dispatch.models import BankFile, BankFileEntry, BankStatement
 from payouts.dispatch.operations import BankFileResult
-from payouts.dispatch.states import EntryState
+from payouts.dispatch.states import BankFileState, EntryState
 from payouts.dispatch.stored import bytes_of
 
 DIRECTIONS = {"CRDT": "in", "DBIT": "out"}
@@ -195,6 +195,11 @@ class BankFileAdmin(OperatorAdmin):
     def status_label(self, row: BankFile) -> Any:
         return display.state(row, "state")
 
+    def standing(self, row: BankFile) -> str:
+        if row.state != BankFileState.PARTLY_PLACED:
+            return ""
+        return "Some entries match nothing of ours: open each that is not placed, find out what it is, and explain it."
+
     def facts(self, row: BankFile) -> list[tuple[str, Any]]:
         told = [
             (str(name).replace("_", " ").capitalize(), value)
@@ -305,7 +310,9 @@ class BankFileEntryAdmin(OperatorAdmin):
         return display.money(row.amount_minor, row.currency)
 
     def standing(self, row: BankFileEntry) -> str:
-        return row.text
+        said = f"The bank's text: “{row.text}”." if row.text else ""
+        ahead = "Nothing of ours matches it: find out what it is, and explain it." if row.state == EntryState.UNPLACED else ""
+        return f"{said} {ahead}".strip()
 
     def facts(self, row: BankFileEntry) -> list[tuple[str, Any]]:
         order = row.payment_order
@@ -316,7 +323,7 @@ class BankFileEntryAdmin(OperatorAdmin):
             ("Way", self.way(row)),
             ("Booked", display.day(row.booked_on)),
             ("Read", display.instant(row.created_at)),
-            ("Code", display.coded(row.code)),
+            ("Code", display.coded(row.code) if row.code.replace("_", " ") != row.outcome.replace("_", " ") else ""),
             ("End-to-end id", display.copyable(row.end_to_end_id, row.end_to_end_id)),
             ("The bank's reference", row.servicer_ref),
             ("Payment order", display.link(order, display.short_id(order.public_id)) if order else ""),

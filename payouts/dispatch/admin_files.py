@@ -33,7 +33,7 @@ from payouts.dispatch import operations, queries
 from payouts.dispatch.admin_bank import entry_table
 from payouts.dispatch.models import BankFileEntry, PaymentOrder, RailFile
 from payouts.dispatch.operations import SubmitResult
-from payouts.dispatch.states import RAIL_FILE
+from payouts.dispatch.states import RAIL_FILE, FileState
 from payouts.dispatch.stored import bytes_of
 from payouts.runs.models import Payout, PayoutRun
 from payouts.runs.states import RunStatus
@@ -70,7 +70,7 @@ def _order_table(rows: list[PaymentOrder], older: int | None = None) -> Table:
                 display.link(row, display.steady(display.short_id(row.public_id))),
                 display.money(row.amount_minor, row.currency),
                 display.state(row),
-                display.clamped(row.reason or row.code),
+                display.clamped(row.reason or row.code.replace("_", " ")),
                 display.instant(row.created_at),
             )
             for row in rows
@@ -120,11 +120,16 @@ class RailFileAdmin(OperatorAdmin):
         return display.money(row.control_sum_minor, row.currency)
 
     def standing(self, row: RailFile) -> str:
-        return row.state_reason
+        partly = (
+            "The bank refused some of its payments: the orders below say which, and why."
+            if row.state == FileState.PARTLY_ACCEPTED
+            else ""
+        )
+        return row.state_reason or partly
 
     def facts(self, row: RailFile) -> list[tuple[str, Any]]:
         return [
-            ("Run", display.link(row.run)),
+            ("Run", display.link(row.run, display.day(row.run.run_on) if row.run else None)),
             ("Rail", row.rail),
             ("Bank profile", row.bank_profile),
             ("Message id", display.copyable(row.message_id, row.message_id)),

@@ -51,7 +51,7 @@ def check_approval(run: PayoutRun, *, at: datetime) -> None:
     if not approval.checker or approval.checker in (approval.maker, run.maker):
         raise ApprovalNotGood(why="it was given by the maker")
     if at >= approval.expires_at:
-        raise ApprovalNotGood(why=f"it expired on {approval.expires_at.date()}")
+        raise ApprovalNotGood(why=f"it expired on {approval.expires_at.day} {approval.expires_at:%b %Y}")
 
 
 # What stands in our own tables against a payout, the strongest first.

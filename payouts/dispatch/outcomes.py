@@ -222,8 +222,9 @@ def _by_reason(pairs: Sequence[tuple[PaymentOrder, Outcome]]) -> dict[tuple[str,
     for row, told in pairs:
         rule = rule_for(told.code)
         code = (told.code or rule.code)[:40]
-        sentence = told.reason if rule.code == "UNKNOWN" and told.reason else f"{rule.meaning[:1].upper()}{rule.meaning[1:]}."
-        groups[(code, f"{sentence} {rule.operator_text}"[:1000], (told.raw_code or told.code)[:60])].append(row)
+        # A known reason's own sentence says what it means; only where the bank's words are all there is do they come first.
+        sentence = f"{told.reason} {rule.operator_text}".strip() if rule.code == "UNKNOWN" else rule.operator_text
+        groups[(code, sentence[:1000], (told.raw_code or told.code)[:60])].append(row)
     return groups
 
 

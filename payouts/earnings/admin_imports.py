@@ -31,7 +31,7 @@ from backoffice.kit.admin import (
 from backoffice.kit.errors import InputError
 from backoffice.kit.transactions import durable
 from payouts.earnings.importing import ImportSummary, import_earnings
-from payouts.earnings.models import EarningImport, ImportState, RejectedLine
+from payouts.earnings.models import EarningImport, ImportState, RejectedLine, RejectedState
 
 # A file of this size is read within a request; larger ones belong to the command, which shows its progress and may take its time.
 UPLOAD_BYTES_MAX = 8 * 1024 * 1024
@@ -74,7 +74,7 @@ def _rejected_lines(job: EarningImport, look: Look) -> Table:
                 row.external_id or display.EMPTY,
                 display.state(row, "state"),
                 row.reason,
-                row.code,
+                display.coded(row.code),
             )
             for row in rows
         ],
@@ -91,7 +91,7 @@ def _import_totals(job: EarningImport, look: Look) -> Table:
     return Table(
         [Column("Currency"), Column("Gross", money=True), Column("Fees", money=True), Column("Net to sellers", money=True)],
         rows,
-        empty="No line was accepted yet.",
+        empty="No line was accepted yet." if job.state == ImportState.RUNNING else "No line was accepted.",
     )
 
 
@@ -163,7 +163,11 @@ class EarningImportAdmin(OperatorAdmin):
     def standing(self, row: EarningImport) -> str:
         if row.state == ImportState.RUNNING:
             return f"{row.lines_done:,} lines done so far. If it was interrupted, start it again: it goes on where it stopped."
-        return row.error
+        waiting = RejectedLine.objects.filter(batch=row, state=RejectedState.OPEN).count() if row.rejected else 0
+        if row.error or not waiting:
+            return row.error
+        kept_out = "1 rejected line waits" if waiting == 1 else f"{waiting:,} rejected lines wait"
+        return f"{kept_out} below: open each, put right what kept it out and retry it, or dismiss it."
 
     def facts(self, row: EarningImport) -> list[tuple[str, Any]]:
         return [

@@ -58,7 +58,7 @@ def _as_sent(line: RejectedLine, look: Look) -> Table:
 
 @admin.register(RejectedLine)
 class RejectedLineAdmin(OperatorAdmin):
-    list_display = ("line", "state_shown", "external_id", "why", "code", "batch_shown", "since")
+    list_display = ("line", "state_shown", "external_id", "why", "code_shown", "batch_shown", "since")
     list_filter = (("state", ChoicesDropdownFilter),)
     list_select_related = ("batch",)
     actor_fields = ("closed_by",)
@@ -111,6 +111,10 @@ class RejectedLineAdmin(OperatorAdmin):
     since = instant_column("Since", "created_at")
     why = reason_column("Why", "reason")
 
+    @admin.display(description="Code")
+    def code_shown(self, row: RejectedLine) -> Any:
+        return display.coded(row.code)
+
     @admin.display(description="Line")
     def line(self, row: RejectedLine) -> str:
         return f"line {row.line_no}"
@@ -122,14 +126,15 @@ class RejectedLineAdmin(OperatorAdmin):
         return display.state(row, "state")
 
     def standing(self, row: RejectedLine) -> str:
-        return row.reason
+        said = f"{row.reason[:1].upper()}{row.reason[1:]}"
+        return f"{said} Put right what kept it out and retry it, or dismiss it." if row.state == RejectedState.OPEN else said
 
     def facts(self, row: RejectedLine) -> list[tuple[str, Any]]:
         return [
             ("Import", display.link(row.batch)),
             ("Source", row.source),
             ("External id", row.external_id),
-            ("Code", row.code),
+            ("Code", display.coded(row.code)),
             ("Since", display.instant(row.created_at)),
             ("Closed by", self.person(row, "closed_by")),
             ("Closed because", row.closed_reason),

@@ -7,7 +7,6 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
-from django.urls import reverse
 from unfold.contrib.filters.admin import DropdownFilter
 
 from backoffice.kit.admin import (
@@ -166,7 +165,7 @@ class PostingAdmin(OperatorAdmin):
             ("By", self.person(row, "actor")),
             ("Approved by", self.person(row, "approver")),
             ("Reason", row.reason),
-            ("Template", f"{row.template}, version {row.template_version}"),
+            ("Template", f"{row.template.replace('_', ' ')}, version {row.template_version}"),
             ("Belongs to", _source(row)),
             ("Reverses", display.link(row.reverses, f"posting {row.reverses_id}") if row.reverses_id else ""),
             ("Reversed by", display.link(reversal, f"posting {reversal.pk}") if reversal else ""),
@@ -179,7 +178,7 @@ def _source(posting: Posting) -> Any:
         return ""
     kind = posting.source_kind.replace("_", " ")
     if prefix_of(posting.key):
-        return display.anchor(reverse("go", args=[posting.key]), f"{kind} {display.short_id(posting.key)}")
+        return display.way_to(posting.key, f"{kind} {display.short_id(posting.key)}")
     return f"{kind} no. {posting.source_id}"
 
 

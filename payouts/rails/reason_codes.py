@@ -399,7 +399,7 @@ _RULES = (
         None,
         Action.RETRY_ONCE_MANUALLY,
         _LATER,
-        "No reason given. One manual retry; then ask the seller for a new account.",
+        "The payee gave no reason. One manual retry; then ask the seller for a new account.",
     ),
     _rule(
         "MS03",
@@ -408,7 +408,7 @@ _RULES = (
         None,
         Action.RETRY_ONCE_MANUALLY,
         _LATER,
-        "No reason given. One manual retry; then ask the seller for a new account.",
+        "The bank gives no reason. One manual retry; then ask the seller for a new account.",
     ),
     _rule(
         "AB05",

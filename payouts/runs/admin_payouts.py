@@ -9,6 +9,7 @@ from django.contrib import admin
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
+from django.utils.html import format_html
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 
 from backoffice.kit.admin import (
@@ -30,6 +31,7 @@ from backoffice.kit.admin import (
     money_column,
     queue,
     state_column,
+    viewing,
 )
 from backoffice.kit.money import Money
 from payouts.ledger.panels import postings_of
@@ -37,6 +39,7 @@ from payouts.runs import operations, queries
 from payouts.runs.models import Payout
 from payouts.runs.states import PAYOUT, PayoutStatus, stage_of
 from payouts.sellers.models import Seller
+from payouts.sellers.states import PayeeStatus
 
 STUCK_AFTER = timedelta(hours=24)
 BOUNCED = [PayoutStatus.FAILED, PayoutStatus.RETURNED]
@@ -104,7 +107,7 @@ def _lines(payout: Payout, look: Look) -> Table:
         [
             (
                 line.line_no,
-                display.anchor(reverse("go", args=[line.source]), line.text) if line.source else line.text,
+                display.way_to(line.source, line.text) if line.source else line.text,
                 line.order_ref or line.external_id,
                 display.instant(line.recorded_at),
                 display.money(line.amount_minor, line.currency, signed=True),
@@ -248,7 +251,7 @@ class PayoutAdmin(OperatorAdmin):
 
     @admin.display(description="Why")
     def why(self, row: Payout) -> Any:
-        return display.clamped(row.status_reason or row.status_code)
+        return display.clamped(row.status_reason or row.status_code.replace("_", " "))
 
     @admin.display(description="To")
     def payee_shown(self, row: Payout) -> Any:
@@ -260,7 +263,7 @@ class PayoutAdmin(OperatorAdmin):
     def headline(self, row: Payout) -> Any:
         return display.money(row.amount_minor, row.currency)
 
-    def standing(self, row: Payout) -> str:
+    def standing(self, row: Payout) -> Any:
         """Say where the money is and what comes next; the bank's reason first where there is one."""
         told = f"{row.status_reason} " if row.status_reason else ""
         ahead = {
@@ -273,7 +276,8 @@ class PayoutAdmin(OperatorAdmin):
             PayoutStatus.FAILED: "It never arrived; the money is available to the seller again.",
             PayoutStatus.RETURNED: "It came back; the money is available to the seller again.",
         }
-        return told + ahead.get(PayoutStatus(row.status), "The money is available to the seller again.")
+        said = told + ahead.get(PayoutStatus(row.status), "The money is available to the seller again.")
+        return format_html("{} {}", said, _about_account(row)) if row.status in BOUNCED else said
 
     def facts(self, row: Payout) -> list[tuple[str, Any]]:
         return [
@@ -282,7 +286,7 @@ class PayoutAdmin(OperatorAdmin):
             ("To", display.link(row.payee_account)),
             ("Rail", f"{row.rail}, instant" if row.instant else row.rail),
             ("Reference", display.copyable(row.reference, f"PAYOUT …{row.reference[-6:]}")),
-            ("Code", row.status_code),
+            ("Code", display.coded(row.status_code)),
             ("Brought forward", display.money(row.brought_forward_minor, row.currency) if row.brought_forward_minor else ""),
             ("Carried forward", display.money(row.carried_forward_minor, row.currency) if row.carried_forward_minor else ""),
             ("Built", display.instant(row.built_at)),
@@ -294,6 +298,19 @@ class PayoutAdmin(OperatorAdmin):
             ("May come back until", display.day(row.return_window_closes_on)),
             ("Final", display.instant(row.settled_final_at)),
         ]
+
+
+def _about_account(payout: Payout) -> Any:
+    """Say what is to be done about the account a payout bounced from; those who may do it are led there."""
+    account = payout.payee_account
+    if account.status == PayeeStatus.ACTIVE:
+        return ""
+    if account.status == PayeeStatus.SUPERSEDED:
+        return "The account was replaced since."
+    if not viewing.may("payouts.change_payee"):
+        return "Compliance or a lead enters the new account on the seller's page."
+    button = reverse("admin:payouts_seller_button", args=[payout.seller_id, "change_payee"])
+    return display.anchor(button, "Change the payee account")
 
 
 def _expected(payout: Payout) -> str:

@@ -34,7 +34,7 @@ def _eligibility(seller: Seller, look: Look) -> Table:
                 display.money(row.amount_minor, row.currency),
                 display.label("would pay it", "good") if not row.code else display.label(labels.get(row.code, row.code), "warn"),
                 display.steady(row.payee) if row.payee else display.EMPTY,
-                "today" if not row.code else (display.day(row.next_on) if row.next_on else "when it is mended"),
+                "today" if not row.code else (display.day(row.next_on) if row.next_on else "once that changes"),
             )
             for row in queries.eligibility(seller.pk, at.date(), at)
         ],

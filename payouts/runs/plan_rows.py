@@ -36,7 +36,7 @@ def plan_rows(plan: Plan, code: str) -> dict[str, Any]:
                 row,
                 display.money(row.amount_minor, row.currency),
                 labels.get(row.code, row.code),
-                display.day(row.next_on) if row.next_on else "when it is mended",
+                display.day(row.next_on) if row.next_on else "once that changes",
                 reverse("admin:payouts_seller_change", args=[row.seller_id]),
             )
             for row in skipped[:PLAN_ROWS_SHOWN]

@@ -56,7 +56,10 @@ def difference(run: PayoutRun, look: Look) -> Table:
 
 
 def run_totals(run: PayoutRun, look: Look) -> Table:
-    before = run.previous.totals if run.previous else {}
+    if run.previous is None:
+        alone = [(currency, display.money(run.totals[currency], currency)) for currency in sorted(run.totals)]
+        return Table([Column("Currency"), Column("This run", money=True)], alone, empty="This run pays nothing.")
+    before = run.previous.totals
     rows = [
         (
             currency,
@@ -66,7 +69,7 @@ def run_totals(run: PayoutRun, look: Look) -> Table:
         )
         for currency in sorted(set(run.totals) | set(before))
     ]
-    links = [("Open the run before", display.page_of(run.previous) or "")] if run.previous else []
+    links = [("Open the run before", display.page_of(run.previous) or "")]
     titles = (Column("Currency"), Column("This run", money=True), Column("Run before", money=True), Column("Change", money=True))
     return Table(titles, rows, empty="This run pays nothing.", links=links)
 
@@ -122,7 +125,7 @@ def skips(run: PayoutRun, look: Look) -> Table:
                 display.link(row.seller, row.seller.legal_name),
                 display.money(row.amount_minor, row.currency),
                 row.get_code_display(),
-                display.day(row.next_on) if row.next_on else "when it is mended",
+                display.day(row.next_on) if row.next_on else "once that changes",
             )
             for row in rows
         ],

@@ -1,6 +1,6 @@
 """The base of every admin screen: read-only rows, buttons as data, panels, queues, exports. Imports none of our apps."""
 
-from backoffice.kit.admin import display, fields
+from backoffice.kit.admin import display, fields, viewing
 from backoffice.kit.admin.buttons import Button, UnknownPermission, declare_permissions
 from backoffice.kit.admin.columns import (
     choice_column,
@@ -51,4 +51,5 @@ __all__ = [
     "reason_column",
     "state_column",
     "value_filter",
+    "viewing",
 ]

@@ -15,6 +15,7 @@ from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
+from backoffice.kit.admin import viewing
 from backoffice.kit.ids import prefix_of
 from backoffice.kit.money import Money
 
@@ -203,16 +204,22 @@ def progress(done: int, total: int, *, over: bool = False) -> SafeString:
 
 
 def link(row: models.Model | None, text: Any = None) -> str | SafeString:
-    """Return a link to a row's page with its name."""
+    """Return a link to a row's page with its name; the name alone to those who may not open it."""
     if row is None:
         return EMPTY
-    address = page_of(row)
+    address = page_of(row) if viewing.may_open(type(row)) else None
     shown = str(row) if text is None else text
     return format_html('<a class="row-link" href="{}">{}</a>', address, shown) if address else shown
 
 
 def anchor(address: str, text: Any) -> SafeString:
     return format_html('<a class="row-link" href="{}">{}</a>', address, text)
+
+
+def way_to(public_id: str, text: Any = None) -> str | SafeString:
+    """Return a link to what one of our ids names, without a look-up; words alone to those it would lead nowhere."""
+    shown = short_id(public_id) if text is None else text
+    return anchor(reverse("go", args=[public_id]), shown) if viewing.may_follow(public_id) else shown
 
 
 def list_url(model: type[models.Model], **lookups: Any) -> str:
@@ -236,7 +243,7 @@ def plain(value: Any) -> Any:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, str) and prefix_of(value):
-        return anchor(reverse("go", args=[value]), short_id(value))
+        return way_to(value)
     if isinstance(value, str) and _ACTOR.fullmatch(value):
         return people([value])[value]
     if isinstance(value, str) and _INSTANT.match(value):
@@ -265,7 +272,7 @@ def coded(code: str) -> str | SafeString:
 
 def subject(ref: str) -> str | SafeString:
     """Return what something is about: one of our ids as a short link, anything else as it is, its end if it is long."""
-    return anchor(reverse("go", args=[ref]), short_id(ref)) if prefix_of(ref) else shortened(ref)
+    return way_to(ref) if prefix_of(ref) else shortened(ref)
 
 
 def people(actors: Iterable[str]) -> dict[str, str]:

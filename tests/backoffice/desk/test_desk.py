@@ -13,8 +13,9 @@ from django.utils import timezone
 from backoffice.desk import queries
 from backoffice.desk.models import BooksCheck
 from backoffice.kit import clock
-from backoffice.kit.admin import QUEUES
+from backoffice.kit.admin import QUEUES, viewing
 from backoffice.kit.money import Money
+from fraud.lists.models import ListedValue
 from payouts.runs.models import Payout
 from tests.backoffice.desk.conftest import AT, Market
 
@@ -182,3 +183,13 @@ def test_times_are_shown_in_the_zone_one_chose_and_utc_stands_behind(market: Mar
         assert f"{local.day} {local:%b %Y, %H:%M}" in page
         assert f"{market.sent.built_at:%Y-%m-%d %H:%M:%S} UTC" in page
     assert client.post("/admin/time-zone/", {"zone": "Mars/Olympus"}).status_code == 200
+
+
+def test_an_id_whose_prefix_two_rooms_use_leads_to_its_own_page(sign_in: Any) -> None:
+    value = ListedValue.objects.create(
+        list="watched", kind="buyer", value="b-1", value_index="x", shown="b-1", reason="Seen before.", owner="staff:1",
+        state="active", made_by="staff:1", made_at=AT,
+    )  # fmt: skip
+    assert len(viewing.models_of(value.public_id)) == 2, "versions of screening lists have the same prefix"
+    answer = sign_in("lead").get(f"/go/{value.public_id}")
+    assert answer.status_code == 302 and answer["Location"] == f"/admin/fraud/listedvalue/{value.pk}/change/"

@@ -9,7 +9,7 @@ import pytest
 from django.template.loader import render_to_string
 from django.utils.html import format_html
 
-from backoffice.kit.admin import Column, Table, display
+from backoffice.kit.admin import Column, Table, display, viewing
 from backoffice.kit.admin.rows import cells_of
 from tests.factories.sellers import make_seller, make_staff
 
@@ -45,3 +45,15 @@ def test_a_wide_column_is_left_out_on_narrow_screens_with_its_cells() -> None:
     page = render_to_string("backoffice/panel_table.html", {"table": table, "panel": {"title": "Papers"}})
     assert page.count("is-wide-only") == 3, "the head, and a cell of each row"
     assert '<th scope="col" class="is-money">' in page
+
+
+def test_what_somebody_may_not_open_stands_there_without_a_link() -> None:
+    seller = make_seller(legal_name="Dupont SAS")
+    nobody = make_staff("support")
+    nobody.groups.clear()
+    with viewing.seen_by(nobody):
+        assert display.link(seller) == str(seller) and display.way_to(seller.public_id, "here") == "here"
+        assert "<a " not in display.plain(seller.public_id) and not viewing.may("payouts.view_seller")
+    with viewing.seen_by(make_staff("support")):
+        assert 'href="/go/sel_' in display.subject(seller.public_id) and "<a " in display.link(seller)
+    assert "<a " in display.link(seller), "where nobody is known to look, nothing is left out"
