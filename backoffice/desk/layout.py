@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 from django.conf import settings
@@ -272,13 +273,17 @@ def _grouped(user: Any) -> tuple[list[dict[str, Any]], dict[str, str]]:
         for name, icon, url, needs in items:
             if needs and not user.has_perm(needs):
                 continue
-            item = {"title": WORK.get(url) or SET_UP.get(url) or name, "icon": icon, "link": reverse(url), "active": False}
+            item = {"title": WORK.get(url) or SET_UP.get(url) or name, "icon": icon, "link": _address(url), "active": False}
             room_of[item["link"]] = title
             (work if url in WORK else set_up if url in SET_UP else room)["items"].append(item)
         rooms.append(room)
     for lifted, order in ((work, [*WORK.values()]), (set_up, [*SET_UP.values()])):
         lifted["items"].sort(key=lambda item, order=order: order.index(item["title"]))
     return [group for group in (work, *rooms[:-1], set_up, rooms[-1]) if group["items"]], room_of
+
+
+# a hundred of them on every page, and they never change while a process lives
+_address = functools.cache(reverse)
 
 
 def _group(title: str, *, folds: bool = True) -> dict[str, Any]:
