@@ -54,7 +54,7 @@ def approve_run(
     commas), asked for above STEP_UP_LIMIT_MINOR. Events: payout_run.approved. Refuses: RunNotWaiting, RunContentChanged,
     ApprovedHashDiffers, TotalNotConfirmed, SellersAreBusy, and what approvals refuse.
     """
-    with booking.patient(payouts_in(run_id)):
+    with booking.patient(), booking.reading_whole(payouts_in(run_id)):
         run = lock_run(run_id, codes=[])
         refuse_unless_waiting(run)
         totals = refuse_changed(run, at)

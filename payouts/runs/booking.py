@@ -17,7 +17,7 @@ from payouts.ledger.templates import TEMPLATES
 # Codes of the legs a source may fill, in the order of their entries.
 _CODES = ["seller.available", "seller.in_payout", "receivable.seller_debt"]
 _LOCK_TIMEOUT = "60s"
-# From so many on, reading sellers and accounts whole is twice as fast as asking an index for each; of a run just built the planner knows no numbers.
+# From so many on, reading sellers and accounts whole is twice as fast as asking an index for each.
 _MANY = 10_000
 
 
@@ -92,12 +92,10 @@ def post_payouts(
 
 
 @contextmanager
-def patient(payouts: int = 0) -> Iterator[None]:
-    """Wait longer than a screen would for rows of many sellers, and say in a sentence when that was not enough; `payouts` tells how many it is about."""
+def patient() -> Iterator[None]:
+    """Wait longer than a screen would for rows of many sellers, and say in a sentence when that was not enough."""
     try:
         with connection.cursor() as cursor:
-            if payouts >= _MANY:
-                cursor.execute("SET LOCAL enable_nestloop = off")
             cursor.execute(f"SET LOCAL lock_timeout = '{_LOCK_TIMEOUT}'")
             # compiling a statement of this size costs more than running it; sorts and transition tables of a run stay in memory
             cursor.execute("SET LOCAL jit = off; SET LOCAL work_mem = '128MB'")
@@ -110,3 +108,15 @@ def patient(payouts: int = 0) -> Iterator[None]:
     except IntegrityError as error:
         # a payout opened for one of them between our look and our write
         raise (SellersAreBusy() if "one_open_payout" in str(error) else refusal_of(error)) from error
+
+
+@contextmanager
+def reading_whole(count: int) -> Iterator[None]:
+    """Join many rows with sellers and accounts by reading those whole; of a run just built, or being built, the planner knows no numbers."""
+    if count < _MANY:
+        yield
+        return
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_nestloop = off")
+        yield
+        cursor.execute("SET LOCAL enable_nestloop TO DEFAULT")

@@ -98,8 +98,11 @@ def _build(
 ) -> PayoutRun:
     currency = currency or None
     with booking.patient():
-        _lock(currency, seller_ids)
-        _plan(on=on, at=at, kind=kind, currency=currency, seller_ids=seller_ids)
+        sellers = _sellers_with_money(currency, seller_ids)
+        with booking.reading_whole(sellers):
+            codes = ["seller.available", "seller.in_payout"]
+            booking.lock_accounts_of("SELECT seller_id FROM run_sellers", {}, codes=codes, currency=currency)
+            _plan(on=on, at=at, kind=kind, currency=currency, seller_ids=seller_ids)
         _refuse_empty(on)
 
         run = PayoutRun.objects.create(
@@ -113,12 +116,13 @@ def _build(
         )
         _book(actor, at)
         _insert(run, at)
-        _finish(run, actor, at)
+        with booking.reading_whole(sellers):
+            _finish(run, actor, at)
     return run
 
 
-def _lock(currency: str | None, seller_ids: Sequence[int] | None) -> None:
-    """Lock every seller who has money, then his accounts; who earns his first cent after this moment is in the next run."""
+def _sellers_with_money(currency: str | None, seller_ids: Sequence[int] | None) -> int:
+    """Note every seller who has money and is to be locked; who earns his first cent after this moment is in the next run. Return how many."""
     with_money = f"""
         SELECT a.holder_id FROM payouts_account a JOIN payouts_balance b ON b.account_id = a.id
          WHERE a.code = 'seller.available' AND a.holder = '' AND b.amount_minor < 0
@@ -129,10 +133,9 @@ def _lock(currency: str | None, seller_ids: Sequence[int] | None) -> None:
         cursor.execute("DROP TABLE IF EXISTS pg_temp.run_sellers, pg_temp.run_plan, pg_temp.run_draft, pg_temp.run_booking")
         cursor.execute("CREATE TEMP TABLE run_sellers (seller_id bigint PRIMARY KEY) ON COMMIT DROP")
         cursor.execute(f"INSERT INTO run_sellers SELECT DISTINCT holder_id FROM ({with_money}) AS w", params)  # noqa: S608 - own text
+        found = cursor.rowcount
         cursor.execute("ANALYZE run_sellers")
-    booking.lock_accounts_of(
-        "SELECT seller_id FROM run_sellers", {}, codes=["seller.available", "seller.in_payout"], currency=currency
-    )
+    return found
 
 
 def _plan(*, on: date, at: datetime, kind: str, currency: str | None, seller_ids: Sequence[int] | None) -> None:

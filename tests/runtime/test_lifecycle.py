@@ -36,6 +36,19 @@ def folder(tmp_path: Path) -> Iterator[Path]:
     assert not left, left
 
 
+@pytest.fixture(scope="module")
+def _lasting(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("installation") / "data"
+
+
+@pytest.fixture
+def installation(_lasting: Path) -> Iterator[Path]:
+    """The data folder of tests that need a whole installation: its first start migrates, which takes a minute, and is made once."""
+    yield _lasting
+    left = wait_until_gone(_lasting)
+    assert not left, left
+
+
 def environment(folder: Path) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if name not in OURS and not name.startswith("PYTEST")}
     return {**kept, "BACKOFFICE_DATA": str(folder)}
@@ -246,26 +259,26 @@ def start_up(folder: Path, port: int) -> subprocess.Popen[bytes]:
     return process
 
 
-def test_up_leaves_no_process_behind_and_starts_again(folder: Path):
+def test_up_leaves_no_process_behind_and_starts_again(installation: Path):
     port = free_port()
     for how in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
-        process = start_up(folder, port)
-        assert len(running_on(folder)) > 5
+        process = start_up(installation, port)
+        assert len(running_on(installation)) > 5
         process.send_signal(how)
         code = process.wait(timeout=30)
         assert code == (0 if how != signal.SIGKILL else -signal.SIGKILL)
-        assert not wait_until_gone(folder, seconds=0.5 if how != signal.SIGKILL else 20)
+        assert not wait_until_gone(installation, seconds=0.5 if how != signal.SIGKILL else 20)
 
-    again = start_up(folder, port)
+    again = start_up(installation, port)
     again.terminate()
     assert again.wait(timeout=30) == 0
 
 
-def test_a_second_up_and_a_taken_port_are_refused_in_a_sentence(folder: Path, tmp_path: Path):
+def test_a_second_up_and_a_taken_port_are_refused_in_a_sentence(installation: Path, tmp_path: Path):
     port = free_port()
-    process = start_up(folder, port)
+    process = start_up(installation, port)
 
-    second = manage(folder, "up", "--port", str(free_port()))
+    second = manage(installation, "up", "--port", str(free_port()))
     assert second.returncode == 1
     assert "already runs" in second.stderr
     assert len(second.stderr.strip().splitlines()) == 1
@@ -277,7 +290,7 @@ def test_a_second_up_and_a_taken_port_are_refused_in_a_sentence(folder: Path, tm
     assert "Traceback" not in taken.stderr
     assert not (elsewhere / "postgres").exists()
 
-    attached = manage(folder, "showmigrations", "backoffice")
+    attached = manage(installation, "showmigrations", "backoffice")
     assert attached.returncode == 0, attached.stderr
     assert process.poll() is None
     process.terminate()
