@@ -31,7 +31,7 @@ _TABLES = ["payouts_earning", "payouts_posting", "payouts_entry"]
 
 def run(rows: int = 1_000_000) -> dict[str, Any]:
     """Return the figures of numbers.md: lines a second (ours), rows COPY writes a second for the same lines (yardstick), both imports' seconds."""
-    _open_sellers()
+    open_sellers()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "earnings.csv"
         _write(path, rows)
@@ -54,14 +54,14 @@ def run(rows: int = 1_000_000) -> dict[str, Any]:
 
 def fill(rows: int) -> None:
     """Open the sellers and import `rows` lines."""
-    _open_sellers()
+    open_sellers()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "earnings.csv"
         _write(path, rows)
         _import(path)
 
 
-def _open_sellers() -> None:
+def open_sellers(count: int = SELLERS) -> None:
     """Bring the sellers in as an existing marketplace does, in a lead's name: who was not assessed earns nothing."""
     lead = get_user_model().objects.create_user("lead@bench.example", "lead@bench.example", is_staff=True)
     lead.groups.add(Group.objects.get(name="lead"))
@@ -71,12 +71,12 @@ def _open_sellers() -> None:
             file.write(
                 "external_id,legal_name,entity_type,country,currency,tier,schedule,account_holder,iban,bic,us_routing_number,us_account_number\n"
             )
-            for number in range(SELLERS):
+            for number in range(count):
                 iban = IBAN.generate("DE", bank_code="37040044", account_code=f"{number:010d}")
                 file.write(f"bench-{number},Bench {number},company,DE,EUR,standard,daily,Bench {number},{iban},,,\n")
         outcome = import_sellers(path=path, actor=ROBOT, at=AT, trusted_by=lead.email)
-    if outcome.accepted != SELLERS:
-        raise RuntimeError(f"Of {SELLERS} sellers {outcome.accepted} came in.")
+    if outcome.accepted != count:
+        raise RuntimeError(f"Of {count} sellers {outcome.accepted} came in.")
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE payouts_seller, payouts_sellercapabilities")
 

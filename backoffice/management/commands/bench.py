@@ -12,7 +12,20 @@ from backoffice.kit.commands import OperatorCommand
 from backoffice.kit.errors import InputError
 from fraud.screening.reading import FORMATS
 
-NAMES = ["ledger", "import", "run", "admin", "http", "screening", "reconcile", "billing", "webhooks", "decisions", "restore"]
+NAMES = [
+    "ledger",
+    "import",
+    "run",
+    "admin",
+    "http",
+    "screening",
+    "reconcile",
+    "billing",
+    "webhooks",
+    "decisions",
+    "dispatch",
+    "restore",
+]
 
 
 class Command(OperatorCommand):
