@@ -121,9 +121,10 @@ def stop_unfit(fresh: Iterable[PaymentOrder], *, actor: Actor, at: datetime) -> 
     """
     by_payout = {order.payout_id: order for order in fresh}
     stops = last_gate.stops_for(sorted(by_payout), at=at) if by_payout else {}
-    runs = {order.payout.run_id: _approval_problem(order.payout.run, at) for order in by_payout.values()}
+    runs = {order.payout.run_id: order.payout.run for order in by_payout.values()}
+    problems = {run_id: _approval_problem(run, at) for run_id, run in runs.items()}
     for payout_id, order in by_payout.items():
-        problem = runs[order.payout.run_id] or _altered(order)
+        problem = problems[order.payout.run_id] or _altered(order)
         if problem is not None:
             stops[payout_id] = problem
     for payout_id, stop in stops.items():

@@ -82,17 +82,17 @@ class PaymentOrder(models.Model):
         ]
         indexes = [
             models.Index(
-                fields=["next_try_at"],
+                fields=["next_try_at", "id"],
                 name="order_due",
                 condition=models.Q(status__in=["approved", "sending", "unknown"]),
             ),
             models.Index(
-                fields=["next_try_at"],
+                fields=["next_try_at", "id"],
                 name="order_left_behind",
                 condition=models.Q(status__in=["sending", "unknown"], next_try_at__isnull=False),
             ),
             models.Index(
-                fields=["next_try_at"],
+                fields=["next_try_at", "id"],
                 name="order_to_ask",
                 condition=models.Q(status__in=["sent", "completed"], next_try_at__isnull=False),
             ),

@@ -10,6 +10,7 @@ import pytest
 from django.db import IntegrityError, connection, transaction
 from django.test import override_settings
 
+from payouts.dispatch import claims
 from payouts.dispatch.claims import claim
 from payouts.dispatch.engine import Engine
 from payouts.dispatch.models import PaymentOrder
@@ -326,3 +327,14 @@ def test_asking_about_sent_orders_has_no_effect_while_nothing_is_due(rails: Path
 
     assert ask_about_sent(at=AT) == {}
     assert ask_about_sent(at=AT) == {}
+
+
+def test_taking_up_the_next_orders_of_a_long_queue_sorts_nothing(db):
+    with connection.cursor() as cursor:
+        # with sorting and reading whole tables put last, a sort that is left is one no index spares
+        cursor.execute("SET LOCAL enable_sort = off; SET LOCAL enable_incremental_sort = off; SET LOCAL enable_seqscan = off")
+        facts = {"rails": ["sandbox"], "states": ["approved"], "limit": 8}
+        cursor.execute("EXPLAIN " + claims._DUE, facts)
+        plan = "\n".join(row[0] for row in cursor.fetchall())
+
+    assert "order_due" in plan and "Sort" not in plan, plan
