@@ -74,8 +74,8 @@ def _took(step: Callable[[], None]) -> float:
 def _program(name: str, *arguments: str) -> None:
     """Run a program of PostgreSQL against our server; of the server's own version, where it is the embedded one."""
     parameters = connection.get_connection_params()
-    places = {"PGHOST": "host", "PGPORT": "port", "PGUSER": "user", "PGPASSWORD": "password"}
-    environment = os.environ | {place: str(parameters[key]) for place, key in places.items() if parameters.get(key)}
+    given = {f"PG{name.upper()}": parameters.get(name) for name in ("host", "port", "user", "password")}
+    environment = os.environ | {name: str(value) for name, value in given.items() if value}
     ran = subprocess.run([_path_of(name), *arguments], env=environment, capture_output=True, text=True, check=False)
     if ran.returncode:
         raise RuntimeError(f"{name} ended with {ran.returncode}: {ran.stderr.strip()[-300:]}")
